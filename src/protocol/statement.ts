@@ -1,0 +1,27 @@
+/**
+ * Signed bytes. A statement is its kind's prefix (domain tag, cluster, epoch) and fixed-width fields: integers of 8
+ * bytes big-endian, digests and keys of 32. It never depends on how messages are laid out on the wire.
+ */
+
+import { u64Bytes } from '../types/bytes.ts';
+import type { Cluster, StatementKind } from './genesis.ts';
+
+/** Concatenates the prefix of `kind` and the fields; a number becomes 8 bytes big-endian. */
+export function statement(
+  cluster: Cluster,
+  kind: StatementKind,
+  ...fields: readonly (number | Uint8Array)[]
+): Uint8Array {
+  const prefix = cluster.prefix(kind);
+  let length = prefix.length;
+  for (const field of fields) length += typeof field === 'number' ? 8 : field.length;
+  const bytes = new Uint8Array(length);
+  bytes.set(prefix, 0);
+  let offset = prefix.length;
+  for (const field of fields) {
+    const value = typeof field === 'number' ? u64Bytes(field) : field;
+    bytes.set(value, offset);
+    offset += value.length;
+  }
+  return bytes;
+}
