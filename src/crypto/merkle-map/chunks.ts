@@ -1,0 +1,120 @@
+/**
+ * A version of the map as chunks, for transfer and for disk. The bytes of all chunks, one after another, are one
+ * record per leaf in order of keys, and from them exactly this tree is built again:
+ *
+ *     u8 opens ‖ u16 boundLength ‖ bound ‖ u32 pageLength ‖ page
+ *
+ * `opens` counts the inner nodes whose first leaf this is (so the first leaf's gives the height), and `bound` is the
+ * leaf's key in its parent (empty for the first), which is also the key of every inner node that opens here.
+ *
+ * A chunk ends where a leaf opens an inner node, and before a record that would make it longer than
+ * CHUNK_BYTES_TARGET. So a change touches the chunks of one lowest inner node only (usually one, of 50 to 250 KiB), and
+ * those of other nodes are neither serialised nor hashed again.
+ */
+
+import type { Chunk } from '../../services/service.ts';
+import { concatBytes, equalBytes, u32Bytes } from '../../types/bytes.ts';
+import type { Digest } from '../../types/identities.ts';
+import type { Crypto } from '../port.ts';
+import { type Node, newNode, nodeDigest } from './node.ts';
+import { EMPTY_PAGE, keyAt, pageBytes, splice, trimmed } from './page.ts';
+
+export const CHUNK_BYTES_TARGET = 256 * 1024;
+
+/** What is known of the chunks of a lowest inner node, without holding on to any page. */
+export interface ChunkMemo {
+  /** The very array that was the node's digest then: while it still is, nothing below the node changed. */
+  readonly of: Digest;
+  readonly opens: number;
+  readonly summaries: readonly ChunkSummary[];
+}
+
+interface ChunkSummary {
+  readonly opens: number;
+  /** How many leaves the chunk holds. */
+  readonly bounds: readonly Uint8Array[];
+  /** The leaves' digests, compared by identity: an array is made anew whenever a leaf changes. */
+  readonly leaves: readonly Digest[];
+  /** The chunk's digest, once it was asked for. */
+  digest: Digest | undefined;
+}
+
+/** All chunks of the tree under `root`; at least one. */
+export function chunksOf(hash: Crypto['hash'], root: Node): Chunk[] {
+  nodeDigest(hash, root);
+  const chunks: Chunk[] = [];
+  const visit = (node: Node, opens: number) => {
+    for (const [i, child] of node.children!.entries()) {
+      if (child.children === undefined) return appendChunks(hash, node, opens, chunks);
+      visit(child, i === 0 ? opens + 1 : 1);
+    }
+  };
+  if (root.children !== undefined) visit(root, 1);
+  else appendChunks(hash, parentOfOne(root), 0, chunks);
+  return chunks;
+}
+
+/** A map of one leaf has no inner node; this one stands in for it, and is never part of the tree. */
+function parentOfOne(leaf: Node): Node {
+  const page = splice(EMPTY_PAGE, 0, 0, [[new Uint8Array(0), leaf.digest!]]);
+  return { ...newNode(leaf.generation, page, [leaf]), digest: leaf.digest };
+}
+
+function appendChunks(hash: Crypto['hash'], node: Node, opens: number, chunks: Chunk[]): void {
+  const memo = node.chunkMemo;
+  if (memo === undefined || memo.of !== node.digest || memo.opens !== opens) {
+    const summaries = summarise(node, opens).map(
+      (fresh) => memo?.summaries.find((old) => isSame(old, fresh)) ?? fresh,
+    );
+    node.chunkMemo = { of: node.digest!, opens, summaries };
+  }
+  let from = 0;
+  for (const summary of node.chunkMemo!.summaries) {
+    const first = from;
+    from += summary.leaves.length;
+    chunks.push({
+      get digest() {
+        summary.digest ??= hash(serialise(node, first, summary));
+        return summary.digest;
+      },
+      bytes: () => serialise(node, first, summary),
+    });
+  }
+}
+
+/** Where the node's leaves are divided into chunks. */
+function summarise(node: Node, opens: number): ChunkSummary[] {
+  const summaries: { opens: number; bounds: Uint8Array[]; leaves: Digest[]; digest: undefined }[] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const [i, leaf] of node.children!.entries()) {
+    const bound = keyAt(node.page, i);
+    const recordBytes = 7 + bound.length + pageBytes(leaf.page);
+    if (bytes + recordBytes > CHUNK_BYTES_TARGET) {
+      summaries.push({ opens: i === 0 ? opens : 0, bounds: [], leaves: [], digest: undefined });
+      bytes = 0;
+    }
+    bytes += recordBytes;
+    const summary = summaries.at(-1)!;
+    summary.bounds.push(bound);
+    summary.leaves.push(leaf.digest!);
+  }
+  return summaries;
+}
+
+function isSame(a: ChunkSummary, b: ChunkSummary): boolean {
+  return (
+    a.opens === b.opens &&
+    a.leaves.length === b.leaves.length &&
+    a.leaves.every((leaf, i) => leaf === b.leaves[i] && equalBytes(a.bounds[i]!, b.bounds[i]!))
+  );
+}
+
+function serialise(node: Node, first: number, summary: ChunkSummary): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const [i, bound] of summary.bounds.entries()) {
+    const page = trimmed(node.children![first + i]!.page);
+    parts.push(Uint8Array.of(i === 0 ? summary.opens : 0, bound.length >>> 8, bound.length), bound);
+    parts.push(u32Bytes(page.length), page);
+  }
+  return concatBytes(...parts);
+}
