@@ -19,3 +19,10 @@ export interface Signer {
   readonly publicKey: PublicKey;
   sign(message: Uint8Array): Signature;
 }
+
+/** One implementation of everything above, such as libsodium's WebAssembly or the simulator's stand-in. */
+export interface CryptoBackend {
+  readonly crypto: Crypto;
+  /** The key pair of a 32-byte seed. @throws Error if `seed` has another length. */
+  signerFromSeed(seed: Uint8Array): Signer;
+}
