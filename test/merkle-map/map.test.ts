@@ -8,7 +8,7 @@ import {
   VALUE_BYTES_MAX,
   verifyProof,
 } from '../../src/crypto/merkle-map/index.ts';
-import { toHex, u32Bytes, utf8 } from '../../src/types/bytes.ts';
+import { equalBytes, toHex, u32Bytes, utf8 } from '../../src/types/bytes.ts';
 import {
   checkedChunks,
   countingHash,
@@ -40,6 +40,10 @@ const workloads: Record<
   },
 };
 
+function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalBytes(a, b);
+}
+
 function sameAsNaive(map: MerkleMap | MerkleMapVersion, naive: NaiveMap) {
   expect(map.size).toBe(naive.size);
   expect(entriesText(map.scan())).toEqual(entriesText(naive.scan()));
@@ -51,9 +55,9 @@ describe.each(Object.entries(workloads))('%s', (_name, { key, value }) => {
     const [map, naive] = [createMerkleMap(hash), new NaiveMap()];
     const snapshots: { version: MerkleMapVersion; entries: string[]; digest: string | undefined }[] = [];
 
-    for (let step = 0; step < 2500; step++) {
+    for (let step = 0; step < 2000; step++) {
       // Phases that mostly grow and mostly shrink, so that pages are cut and joined many times.
-      const grows = Math.floor(step / 400) % 2 === 0;
+      const grows = Math.floor(step / 500) % 2 === 0;
       const k = key(random);
       if (random(10) < (grows ? 8 : 2)) {
         const v = value(random);
@@ -61,10 +65,10 @@ describe.each(Object.entries(workloads))('%s', (_name, { key, value }) => {
         naive.put(k, v);
       } else {
         const victim = random(2) === 0 ? k : (entryNear(map, k) ?? k);
-        expect(map.delete(victim)).toBe(naive.delete(victim));
+        if (map.delete(victim) !== naive.delete(victim)) expect.fail(`delete ${toHex(victim)}`);
       }
       const probe = key(random);
-      expect(map.get(probe)).toEqual(naive.get(probe));
+      if (!isSame(map.get(probe), naive.get(probe))) expect(map.get(probe)).toEqual(naive.get(probe));
       if (step % 250 === 0) {
         const version = map.snapshot();
         sameAsNaive(version, naive);

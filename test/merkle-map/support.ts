@@ -32,7 +32,9 @@ export function randomFrom(seed: number): (bound: number) => number {
 }
 
 export function randomBytes(random: (bound: number) => number, length: number): Uint8Array {
-  return Uint8Array.from({ length }, () => random(256));
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = random(256);
+  return bytes;
 }
 
 /** A map as simple as it can be: the second opinion. */
@@ -70,7 +72,8 @@ export function checkedChunks(chunks: readonly Chunk[]): Uint8Array[] {
 
 /** Entries, and chunk digests, as text that a test can compare. */
 export function entriesText(entries: Iterable<readonly [Uint8Array, Uint8Array]>): string[] {
-  return [...entries].map(([key, value]) => `${toHex(key)}=${toHex(value)}`);
+  const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+  return Array.from(entries, ([key, value]) => `${hex(key)}=${hex(value)}`);
 }
 
 export function digestsText(chunks: readonly Chunk[]): string[] {

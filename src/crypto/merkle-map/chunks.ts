@@ -62,7 +62,7 @@ function parentOfOne(leaf: Node): Node {
 
 function appendChunks(hash: Crypto['hash'], node: Node, opens: number, chunks: Chunk[]): void {
   const memo = node.chunkMemo;
-  if (memo === undefined || memo.of !== node.digest || false) {
+  if (memo === undefined || memo.of !== node.digest || memo.opens !== opens) {
     const summaries = summarise(node, opens).map(
       (fresh) => memo?.summaries.find((old) => isSame(old, fresh)) ?? fresh,
     );

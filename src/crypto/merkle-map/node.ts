@@ -17,7 +17,7 @@ export interface Node {
   page: Uint8Array;
   /** As many as the page has entries; undefined in a leaf. */
   children: Node[] | undefined;
-  /** Undefined until asked for, and again after a change below. */
+  /** Undefined until a version that has the node is asked for its digest; a changed node is another node. */
   digest: Digest | undefined;
   /** What `chunks()` learned of this node or of the one it was copied from: a hint, checked before use. */
   chunkMemo: ChunkMemo | undefined;

@@ -82,12 +82,9 @@ function changeLeaf(
   return target;
 }
 
-/** The node itself if this generation made it, else a copy that it may change. Its digest is void either way. */
+/** The node itself if this generation made it (then no version has it, and nobody hashed it yet), else a copy. */
 function owned(tree: Tree, node: Node): Node {
-  if (node.generation === tree.generation) {
-    node.digest = undefined;
-    return node;
-  }
+  if (node.generation === tree.generation) return node;
   const copy = newNode(tree.generation, node.page.slice(), node.children?.slice());
   copy.chunkMemo = node.chunkMemo;
   return copy;
