@@ -163,6 +163,18 @@ describe('consistency', () => {
     }
   });
 
+  it('a path that ends below the root of the size it is claimed for is refused', () => {
+    const path = consistency(1, 2);
+    expect(verifyConsistency(hash, { size1: 1, root1: roots[1]!, size2: 2, root2: roots[2]!, path })).toBe(
+      true,
+    );
+    for (const size2 of [3, 4, 5, 100]) {
+      expect(verifyConsistency(hash, { size1: 1, root1: roots[1]!, size2, root2: roots[2]!, path })).toBe(
+        false,
+      );
+    }
+  });
+
   it('a history with one leaf replaced is inconsistent with every tree that held it', () => {
     const forked = leaves.with(5, u32Bytes(999));
     const forkedHashes = forked.map((data) => leafHash(hash, data));
