@@ -1,0 +1,340 @@
+/**
+ * The segmented append-only log: group commit, promises in two files, refusal after the first failure.
+ *
+ * A promise (a record with `mirrored`) that is lost makes a replica unable to speak for good, so it is written to a
+ * second file too; all else can be fetched from others and is written once. The log deals in bytes and in the
+ * sequence numbers that decide when a segment can go.
+ */
+
+import { assert } from '../types/assert.ts';
+import type { FileHandle, FileLayer } from './file-layer.ts';
+import { recoverLog, type SegmentState } from './log-recovery.ts';
+import {
+  encodeRecord,
+  encodeSegmentHeader,
+  type LogPoint,
+  PAYLOAD_BYTES_MAX,
+  recordBytes,
+  SEGMENT_HEADER_BYTES,
+} from './record-frame.ts';
+import { segmentName } from './segment-names.ts';
+import { StorageError } from './storage-error.ts';
+
+export interface LogRecord {
+  /** 0…255; its meaning is the caller's. */
+  readonly kind: number;
+  /** 0…2⁵³−1; 0 if it belongs to none. */
+  readonly sequenceNumber: number;
+  /** At most 256 MiB. */
+  readonly payload: Uint8Array;
+  /** Written twice. */
+  readonly mirrored: boolean;
+}
+
+/** Something that had been written, and not merely an interrupted write, was not as it should be. */
+export interface Damage {
+  /** Name of the file. */
+  readonly segment: string;
+  /** Byte in the file where it begins. */
+  readonly offset: number;
+  /** How many records it hit; 0 for a segment's header. */
+  readonly records: number;
+  /** Whether a mirrored record is among those lost for good: this counts as a lost disk. */
+  readonly promiseLost: boolean;
+  /** With `sequenceNumber`, if what was hit is known. */
+  readonly kind?: number;
+  readonly sequenceNumber?: number;
+  /** A whole copy was in the other file, and both are whole again. */
+  readonly repaired: boolean;
+}
+
+export interface Recovered {
+  /** In the order of their appending. */
+  readonly records: readonly LogRecord[];
+  readonly damage: readonly Damage[];
+  /** Bytes of an interrupted write that were cut from the end of the files. */
+  readonly tornBytes: number;
+}
+
+export interface LogOptions {
+  /** `memory`: sync writes without fsync, so a loss of power loses promises. For experiments. */
+  readonly durability: 'disk' | 'memory';
+  /** A segment that would become larger is followed by a new one. Default 64 MiB. */
+  readonly segmentBytes?: number;
+}
+
+export interface LogStats {
+  /** Groups made durable. */
+  readonly syncs: number;
+  /** In both files. */
+  readonly bytesWritten: number;
+  readonly records: number;
+}
+
+export interface Log {
+  /** Adds to the next group; no I/O. `payload` must stay unchanged until synced. @throws StorageError after a failure or close */
+  append(record: LogRecord): void;
+  /** Resolves when all appended before the call is durable. Calls while a group is being written share the next one. */
+  sync(): Promise<void>;
+  /** The next record begins a new segment. */
+  rotate(): void;
+  /**
+   * Deletes the oldest segments, as long as they are sealed (a later one is on disk) and all their sequence numbers are
+   * lower. What is still needed of them, also records without a sequence number, must have been appended
+   * again and synced before.
+   */
+  discardBelow(sequenceNumber: number): Promise<void>;
+  /** Of all files, with what is appended and not yet written. */
+  readonly bytes: number;
+  readonly stats: LogStats;
+  /** Syncs what is appended (unless the log has failed) and closes the files. */
+  close(): Promise<void>;
+}
+
+const SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024;
+
+/**
+ * Creates an empty log. `salt`, 0…2³²−1, is random and stays on this disk: nobody who supplies payloads may know it.
+ *
+ * @throws StorageError NOT_EMPTY
+ */
+export async function formatLog(files: FileLayer, directory: string, salt: number): Promise<void> {
+  await files.makeDirectory(directory);
+  if ((await files.list(directory)).length > 0) {
+    throw new StorageError('NOT_EMPTY', `${directory} is not empty: a log is created in an empty directory.`);
+  }
+  const header = encodeSegmentHeader({ salt, number: 1, position: 0, promises: 0 });
+  for (const copy of ['main', 'mirror'] as const) {
+    const file = await files.open(`${directory}/${segmentName(copy, 1)}`, 'create');
+    await file.write(0, header);
+    await file.sync();
+    await file.close();
+  }
+  await files.syncDirectory(directory);
+}
+
+/**
+ * Opens a log that `formatLog` created. Damage does not prevent it: the caller judges what is reported.
+ *
+ * @throws StorageError NOT_FORMATTED, CORRUPT (nothing legible at all), IO, DISK_FULL (a repair found no room)
+ */
+export async function openLog(
+  files: FileLayer,
+  directory: string,
+  options: LogOptions,
+): Promise<{ log: Log; recovered: Recovered }> {
+  const { recovered, segments, end, salt } = await recoverLog(files, directory);
+  const last = segments.at(-1)!;
+  const current = await openSegment(files, directory, last, 'write');
+  // What survived may be in the page cache only; later records claim that it is durable.
+  await Promise.all([current.main.sync(), current.mirror.sync()]);
+  await files.syncDirectory(directory);
+  return { log: createLog(files, directory, options, segments, current, end, salt), recovered };
+}
+
+interface OpenSegment {
+  readonly state: SegmentState;
+  readonly main: FileHandle;
+  readonly mirror: FileHandle;
+}
+
+interface Appended {
+  readonly record: LogRecord;
+  readonly beginsSegment: boolean;
+}
+
+function createLog(
+  files: FileLayer,
+  directory: string,
+  options: LogOptions,
+  segments: SegmentState[],
+  opened: OpenSegment,
+  end: LogPoint,
+  salt: number,
+): Log {
+  const durable = options.durability === 'disk';
+  const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT;
+  let current = opened;
+  let { position, promises } = end;
+  let appended: Appended[] = [];
+  let appendedBytes = 0;
+  /** Of the segment into which the next record goes, with what is appended. */
+  let fill = current.state.mainBytes - SEGMENT_HEADER_BYTES;
+  let rotating = false;
+  /** The group being written, and the one that waits for it. */
+  let writing: Promise<void> | undefined;
+  let waiting: Promise<void> | undefined;
+  let failure: StorageError | undefined;
+  const stats = { syncs: 0, bytesWritten: 0, records: 0 };
+
+  const fail = (error: unknown): never => {
+    failure ??= stopped(directory, error);
+    throw failure;
+  };
+
+  const writeGroup = async (): Promise<void> => {
+    const group = appended;
+    appended = [];
+    appendedBytes = 0;
+    waiting = undefined;
+    if (failure !== undefined) throw failure;
+    try {
+      for (let from = 0; from < group.length; ) {
+        let until = from + 1;
+        while (until < group.length && !group[until]!.beginsSegment) until++;
+        await writeRun(group.slice(from, until));
+        from = until;
+      }
+    } catch (error) {
+      fail(error);
+    }
+    stats.syncs++;
+    stats.records += group.length;
+  };
+
+  /** Writes records into one segment, new if the first one says so. What went before is durable. */
+  const writeRun = async (run: readonly Appended[]): Promise<void> => {
+    const isNew = run[0]!.beginsSegment;
+    if (isNew) await beginSegment();
+    const { state, main, mirror } = current;
+    const header = encodeSegmentHeader({ salt, number: state.number, position, promises });
+    const headerBytes = isNew ? header.length : 0;
+    let mainSize = headerBytes;
+    let mirrorSize = headerBytes;
+    for (const { record } of run) {
+      const size = recordBytes(record.payload.length);
+      mainSize += size;
+      if (record.mirrored) mirrorSize += size;
+    }
+    const toMain = new Uint8Array(mainSize);
+    const toMirror = new Uint8Array(mirrorSize);
+    if (isNew) toMain.set(header);
+    if (isNew) toMirror.set(header);
+    let mainEnd = headerBytes;
+    let mirrorEnd = headerBytes;
+    let unsyncedBefore = 0;
+    for (const { record } of run) {
+      encodeRecord(toMain, mainEnd, record, { position, promises, unsyncedBefore }, salt);
+      const next = mainEnd + recordBytes(record.payload.length);
+      if (record.mirrored) {
+        toMirror.set(toMain.subarray(mainEnd, next), mirrorEnd);
+        mirrorEnd += next - mainEnd;
+        promises++;
+      }
+      mainEnd = next;
+      position++;
+      unsyncedBefore++;
+      state.greatestSequenceNumber = Math.max(state.greatestSequenceNumber, record.sequenceNumber);
+    }
+    await allSettled([store(main, state.mainBytes, toMain), store(mirror, state.mirrorBytes, toMirror)]);
+    if (isNew && durable) await files.syncDirectory(directory);
+    state.mainBytes += mainSize;
+    state.mirrorBytes += mirrorSize;
+    // Only now: what is listed here before the last one may be discarded, and the last one must survive that.
+    if (isNew) segments.push(state);
+    stats.bytesWritten += mainSize + mirrorSize;
+  };
+
+  const store = async (file: FileHandle, offset: number, bytes: Uint8Array): Promise<void> => {
+    if (bytes.length === 0) return;
+    await file.write(offset, bytes);
+    if (durable) await file.sync();
+  };
+
+  const beginSegment = async (): Promise<void> => {
+    const number = current.state.number + 1;
+    const state: SegmentState = { number, greatestSequenceNumber: 0, mainBytes: 0, mirrorBytes: 0 };
+    await allSettled([current.main.close(), current.mirror.close()]);
+    current = await openSegment(files, directory, state, 'create');
+  };
+
+  return {
+    append(record) {
+      if (failure !== undefined) throw failure;
+      assertRecord(record);
+      const bytes = recordBytes(record.payload.length);
+      const beginsSegment = fill > 0 && (rotating || fill + bytes > segmentBytes);
+      rotating = false;
+      fill = beginsSegment ? bytes : fill + bytes;
+      appended.push({ record, beginsSegment });
+      appendedBytes += record.mirrored ? 2 * bytes : bytes;
+    },
+    async sync() {
+      if (failure !== undefined) throw failure;
+      if (appended.length === 0) return writing;
+      // One more turn, so that all calls of this tick share the group.
+      waiting ??= (writing ?? Promise.resolve()).then(() => {
+        writing = writeGroup();
+        return writing;
+      });
+      return waiting;
+    },
+    rotate() {
+      rotating = true;
+    },
+    async discardBelow(sequenceNumber) {
+      if (failure !== undefined) throw failure;
+      while (segments.length > 1 && segments[0]!.greatestSequenceNumber < sequenceNumber) {
+        const { number } = segments.shift()!;
+        // One name at a time, oldest first: a crash must not leave a hole, nor a mirror without its main file.
+        for (const copy of ['mirror', 'main'] as const) {
+          await files.unlink(`${directory}/${segmentName(copy, number)}`);
+          await files.syncDirectory(directory).catch(fail);
+        }
+      }
+    },
+    get bytes() {
+      return segments.reduce((sum, state) => sum + state.mainBytes + state.mirrorBytes, appendedBytes);
+    },
+    stats,
+    async close() {
+      try {
+        if (failure === undefined) await this.sync();
+      } finally {
+        failure ??= new StorageError('CLOSED', `the log in ${directory} is closed.`);
+        await allSettled([current.main.close(), current.mirror.close()]);
+      }
+    },
+  };
+}
+
+async function openSegment(
+  files: FileLayer,
+  directory: string,
+  state: SegmentState,
+  mode: 'write' | 'create',
+): Promise<OpenSegment> {
+  const main = await files.open(`${directory}/${segmentName('main', state.number)}`, mode);
+  const mirror = await files.open(`${directory}/${segmentName('mirror', state.number)}`, mode);
+  return { state, main, mirror };
+}
+
+/** After a failed fsync the kernel may have dropped the pages, and a second one would succeed: so nothing is tried again. */
+function stopped(directory: string, error: unknown): StorageError {
+  const code = error instanceof StorageError ? error.code : 'IO';
+  const reason = error instanceof Error ? error.message : String(error);
+  const text = `the log in ${directory} has stopped (${reason}). Remove the cause, then start the process again.`;
+  return new StorageError(code, text, error);
+}
+
+/** As Promise.all, but also a failure leaves nothing under way. */
+async function allSettled(work: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(work)) {
+    if (outcome.status === 'rejected') throw outcome.reason;
+  }
+}
+
+function assertRecord({ kind, sequenceNumber, payload }: LogRecord): void {
+  assert(
+    Number.isInteger(kind) && kind >= 0 && kind <= 255,
+    `kind of a log record must be 0…255, not ${kind}`,
+  );
+  assert(
+    Number.isSafeInteger(sequenceNumber) && sequenceNumber >= 0,
+    `sequenceNumber of a log record must be an integer in 0…2⁵³−1, not ${sequenceNumber}`,
+  );
+  assert(
+    payload.length <= PAYLOAD_BYTES_MAX,
+    `payload of a log record has ${payload.length} bytes, more than 256 MiB`,
+  );
+}
