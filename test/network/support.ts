@@ -4,6 +4,7 @@
  */
 
 import { once } from 'node:events';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { type ClientTransport, createClientTransport } from '../../src/network/client-transport.ts';
 import { createFrameParser } from '../../src/network/frame-parser.ts';
@@ -194,6 +195,19 @@ export async function dialTls(port: number, seedNumber: number): Promise<TLSSock
   open.push({ close: async () => void socket.destroy() });
   await once(socket, 'secureConnect');
   return socket;
+}
+
+/** A TCP connection, perhaps not yet made. */
+export function dialTcp(port: number): Socket {
+  const socket = connectTcp(port, HOST);
+  socket.on('error', () => {});
+  open.push({ close: async () => void socket.destroy() });
+  return socket;
+}
+
+/** Unlike `once(socket, 'close')`, whether or not there was an error before. */
+export function closing(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
 export function helloOn(

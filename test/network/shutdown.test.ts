@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { utf8 } from '../../src/types/bytes.ts';
+import { closeAll, closing, dialTcp, dialTls, startClient, startReplica } from './support.ts';
+
+// In a file, hence a thread, of its own: it looks at everything that keeps this thread alive.
+test('after close nothing is left running and nothing is reported', async () => {
+  const running = () =>
+    process
+      .getActiveResourcesInfo()
+      .filter((name) => /TCP|TLS|Timeout|Immediate/.test(name))
+      .sort();
+  const before = running();
+  const low = await startReplica(0, [1, 1]);
+  const high = await startReplica(1, [low.port, 1]);
+  const lost = startClient([1, high.port]);
+  await Promise.all([low.witness.untilConnected('r1'), lost.witness.untilConnected('r1')]);
+  await lost.witness.until(({ what }) => what === 'refused');
+  const silent = dialTcp(low.port);
+  const half = await dialTls(low.port, 100);
+  half.resume();
+  const gone = [closing(silent), closing(half)];
+  low.transport.send(1, utf8('dropped'));
+  const counts = () => [low, high, lost].map(({ witness }) => witness.seen.length);
+  const ending = closeAll();
+  const told = counts();
+  await ending;
+  await Promise.all(gone);
+  expect(counts()).toEqual(told);
+  expect(running()).toEqual(before);
+});
