@@ -56,7 +56,7 @@ async function refuseIfClaimed(directory: string, base: string, own: string): Pr
 
 function listen(server: net.Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    server.on('error', reject);
     server.listen(path, resolve);
   });
 }
