@@ -52,7 +52,7 @@ export async function recoverLog(files: FileLayer, directory: string): Promise<R
       );
     scans.push({ number, main: await scan('main'), mirror: await scan('mirror') });
   }
-  let tornBytes = await dropUnbornSegment(files, directory, scans);
+  let tornBytes = 0;
   const merged = mergeSegments(scans);
   const survivors = groupBySegment(merged.survivors);
   const damage = merged.gaps.flatMap((gap) => describeGap(gap, scans));
@@ -74,7 +74,13 @@ export async function recoverLog(files: FileLayer, directory: string): Promise<R
       ['main', inMain],
       ['mirror', inMirror],
     ] as const) {
-      const view: FileView = { name: segmentName(copy, segment.number), scan: segment[copy], wanted, isLast };
+      const view: FileView = {
+        name: segmentName(copy, segment.number),
+        scan: segment[copy],
+        wanted,
+        isLast,
+        isNewborn: isLast && inMain.length === 0,
+      };
       damage.push(...describeRepairs(view, merged));
       if (isLast) tornBytes += tornTail(view, merged);
       const size = await settleFile(files, directory, segment.number, view, merged, salt);
@@ -94,6 +100,8 @@ interface FileView {
   /** By increasing position. */
   readonly wanted: readonly Survivor[];
   readonly isLast: boolean;
+  /** The last segment, without records: a crash may have interrupted its creation. */
+  readonly isNewborn: boolean;
 }
 
 async function segmentNumbers(files: FileLayer, directory: string): Promise<number[]> {
@@ -130,26 +138,6 @@ async function findSalt(files: FileLayer, directory: string, numbers: readonly n
     }
   }
   throw new StorageError('CORRUPT', `no file in ${directory} has a whole header: the log is lost.`);
-}
-
-/** A crash during the creation of a segment leaves files without anything whole. Nothing in them was ever durable. */
-async function dropUnbornSegment(
-  files: FileLayer,
-  directory: string,
-  scans: ScannedSegment[],
-): Promise<number> {
-  const last = scans.at(-1)!;
-  const unborn = [last.main, last.mirror].every(
-    (scan) => scan.header === undefined && scan.records.length === 0,
-  );
-  if (!unborn) return 0;
-  scans.pop();
-  for (const copy of ['mirror', 'main'] as const) {
-    const path = `${directory}/${segmentName(copy, last.number)}`;
-    if ((await files.status(path)) !== undefined) await files.unlink(path);
-  }
-  await files.syncDirectory(directory);
-  return last.main.size + last.mirror.size;
 }
 
 /** One entry for each lost record whose header is whole, and one for all others of the gap. */
@@ -192,9 +180,9 @@ function describeGap(gap: Gap, scans: readonly ScannedSegment[]): Damage[] {
 }
 
 /** What this file lacks or has damaged, and the other has whole. */
-function describeRepairs({ name, scan, wanted, isLast }: FileView, merged: MergedLog): Damage[] {
+function describeRepairs({ name, scan, wanted, isLast, isNewborn }: FileView, merged: MergedLog): Damage[] {
   const damage: Damage[] = [];
-  if (scan.header === undefined && !(isLast && scan.size === 0)) {
+  if (scan.header === undefined && !isNewborn && !(isLast && scan.size === 0)) {
     damage.push({ segment: name, offset: 0, records: 0, promiseLost: false, repaired: true });
   }
   for (const { header } of missingFrom(scan, wanted)) {

@@ -109,6 +109,41 @@ describe('leaf file on a bad disk', () => {
     }
   });
 
+  it('a truncation while a sync is under way holds', async () => {
+    const files = createMemoryFiles();
+    await files.makeDirectory('d');
+    let file = await openLeafFile(files, 'd/leaves');
+    for (let i = 0; i < 300; i++) file.append(leaf(i));
+    const reached = new Promise<() => void>((atSync) => {
+      files.faults.beforeOperation = ({ name }) =>
+        name === 'sync' ? new Promise<void>((release) => atSync(release)) : undefined;
+    });
+    const syncing = file.sync();
+    const release = await reached;
+    file.truncate(200);
+    file.append(leaf(1000));
+    files.faults.beforeOperation = undefined;
+    release();
+    await syncing;
+    expect([file.size, file.read(199), file.read(200)]).toEqual([201, leaf(199), leaf(1000)]);
+    await file.sync();
+    file = await openLeafFile(files.crash(), 'd/leaves');
+    expect([file.size, file.read(199), file.read(200)]).toEqual([201, leaf(199), leaf(1000)]);
+  });
+
+  it('what was read before a truncation is not read again after it', async () => {
+    const files = createMemoryFiles();
+    await files.makeDirectory('d');
+    const file = await openLeafFile(files, 'd/leaves');
+    for (let i = 0; i < 300; i++) file.append(leaf(i));
+    await file.sync();
+    expect([file.read(0), file.read(255)]).toEqual([leaf(0), leaf(255)]);
+    file.truncate(200);
+    for (let i = 200; i < 300; i++) file.append(leaf(i + 5000));
+    await file.sync();
+    expect([file.read(0), file.read(199), file.read(255)]).toEqual([leaf(0), leaf(199), leaf(5255)]);
+  });
+
   it('does not sync again after a failure', async () => {
     const files = createMemoryFiles();
     await files.makeDirectory('d');

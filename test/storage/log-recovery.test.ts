@@ -157,6 +157,31 @@ describe('recovery after crashes', () => {
   });
 });
 
+describe('recovery after the death of the process alone', () => {
+  it('what is found is durable before anything is built on it', async () => {
+    for (let allowed = 0; allowed < 24; allowed++) {
+      const files = await freshLog();
+      const { log } = await openLog(files, DIRECTORY, ON_DISK);
+      let left = allowed;
+      files.faults.beforeOperation = () => {
+        if (left-- <= 0) throw new Error('killed');
+      };
+      try {
+        for (let s = 1; s <= 3; s++) {
+          await appendAll(log, [body(s), promise(s)]);
+          log.rotate();
+        }
+      } catch {}
+      files.faults.beforeOperation = undefined;
+      // The page cache still has what was written and not synced; then the power goes as well.
+      const { recovered } = await openLog(files, DIRECTORY, ON_DISK);
+      expect(recovered.damage).toEqual([]);
+      const after = await recover(files.crash());
+      expect(after, `operation ${allowed}`).toEqual({ ...recovered, tornBytes: 0 });
+    }
+  });
+});
+
 describe('damage', () => {
   // The last group has two bodies and a promise, so that every position in a group is hit.
   const groups = [[body(1), promise(1)], [body(2)], [promise(3), body(4), promise(4), body(5)]];
