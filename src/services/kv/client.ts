@@ -1,0 +1,149 @@
+/**
+ * The key-value service from a client's side: operations in the making, results and proofs in the reading. Pure; it
+ * sends nothing.
+ */
+
+import { type DecodeError, decode, encode } from '../../codec/index.ts';
+import { verifyProof } from '../../crypto/merkle-map/index.ts';
+import type { Crypto } from '../../crypto/port.ts';
+import { utf8 } from '../../types/bytes.ts';
+import type { Digest } from '../../types/identities.ts';
+import type { Result } from '../../types/result.ts';
+import { PAGE_ENTRIES_MAX, VALUE_BYTES_MAX } from './limits.ts';
+import {
+  type KvCondition,
+  type KvExpiry,
+  type KvOperation,
+  type KvSingle,
+  operationSchema,
+} from './operations.ts';
+import { type KvResult, resultSchema } from './results.ts';
+import { dataKey, decodeRecord, type KvRecord } from './store.ts';
+
+/** Text stands for its UTF-8. */
+export type KvBytes = Uint8Array | string;
+
+type Of<Type extends KvOperation['type']> = Extract<KvOperation, { type: Type }>;
+
+export interface KvRange {
+  /** First key; from the beginning if left out. */
+  readonly from?: KvBytes;
+  /** End, not included; to the end if left out. */
+  readonly to?: KvBytes;
+  /** All keys that begin so; instead of the two, or with `from` to go on within them. */
+  readonly prefix?: KvBytes;
+}
+
+export interface KvScanOptions extends KvRange {
+  /** Most entries in the page, 1…1000 (the default). */
+  readonly limit?: number;
+  /** Most bytes of keys and values in the page, from its second entry on. */
+  readonly bytes?: number;
+}
+
+const NEVER: KvExpiry = { type: 'never' };
+
+export const kv = {
+  get: (key: KvBytes): Of<'get'> => ({ type: 'get', key: bytesOf(key) }),
+  put: (key: KvBytes, value: KvBytes, expiry: KvExpiry = NEVER): Of<'put'> => ({
+    type: 'put',
+    key: bytesOf(key),
+    value: bytesOf(value),
+    expiry,
+  }),
+  delete: (key: KvBytes): Of<'delete'> => ({ type: 'delete', key: bytesOf(key) }),
+  increment: (key: KvBytes, by: bigint | number = 1): Of<'increment'> => ({
+    type: 'increment',
+    key: bytesOf(key),
+    by: BigInt(by),
+  }),
+  expire: (key: KvBytes, expiry: KvExpiry): Of<'expire'> => ({ type: 'expire', key: bytesOf(key), expiry }),
+  compareAndSet: (
+    key: KvBytes,
+    expected: KvCondition,
+    value: KvBytes,
+    expiry: KvExpiry = NEVER,
+  ): Of<'compare-and-set'> => ({
+    type: 'compare-and-set',
+    key: bytesOf(key),
+    expected,
+    value: bytesOf(value),
+    expiry,
+  }),
+  multi: (
+    operations: readonly KvSingle[],
+    conditions: readonly { readonly key: KvBytes; readonly condition: KvCondition }[] = [],
+  ): Of<'multi'> => ({
+    type: 'multi',
+    conditions: conditions.map(({ key, condition }) => ({ key: bytesOf(key), condition })),
+    operations,
+  }),
+  scan: (options: KvScanOptions = {}): Of<'scan'> => ({
+    type: 'scan',
+    ...rangeOf(options),
+    limit: options.limit ?? PAGE_ENTRIES_MAX,
+    bytes: options.bytes ?? VALUE_BYTES_MAX,
+  }),
+  count: (range: KvRange = {}): Of<'count'> => ({ type: 'count', ...rangeOf(range) }),
+  prove: (key: KvBytes): Of<'prove'> => ({ type: 'prove', key: bytesOf(key) }),
+};
+
+export const kvExpected = {
+  absent: { type: 'absent' } as const,
+  present: { type: 'present' } as const,
+  value: (value: KvBytes) => ({ type: 'value', value: bytesOf(value) }) as const,
+  version: (version: number) => ({ type: 'version', version }) as const,
+};
+
+export const kvExpiry = {
+  never: NEVER,
+  keep: { type: 'keep' } as const,
+  after: (ms: number) => ({ type: 'after', ms }) as const,
+  at: (timeMs: number) => ({ type: 'at', timeMs }) as const,
+};
+
+/** @throws EncodeError naming the field and its limit, e.g. for a key of more than 1,024 bytes. */
+export function encodeKvOperation(operation: KvOperation): Uint8Array {
+  return encode(operationSchema, operation);
+}
+
+/** Byte strings in the result are views of `bytes`. */
+export function decodeKvResult(bytes: Uint8Array): Result<KvResult, DecodeError> {
+  return decode(resultSchema, bytes);
+}
+
+/**
+ * What the proof in the answer to `kv.prove(key)` proves against the service's digest. A record that is present in
+ * the digest counts as absent from its `expiresAtMs` on. Never throws.
+ */
+export function verifyKvProof(
+  hash: Crypto['hash'],
+  digest: Digest,
+  key: KvBytes,
+  proof: Uint8Array,
+): KvRecord | 'absent' | 'invalid' {
+  const verdict = verifyProof(hash, digest, dataKey(bytesOf(key)), proof);
+  if (verdict === 'invalid') return 'invalid';
+  if (!verdict.present) return 'absent';
+  return decodeRecord(verdict.value) ?? 'invalid';
+}
+
+function bytesOf(value: KvBytes): Uint8Array {
+  return typeof value === 'string' ? utf8(value) : value;
+}
+
+function rangeOf({ from, to, prefix }: KvRange): { from: Uint8Array; to: Uint8Array | undefined } {
+  const start = bytesOf(from ?? prefix ?? '');
+  if (prefix === undefined) return { from: start, to: to === undefined ? undefined : bytesOf(to) };
+  if (to !== undefined) throw new Error('kv range: give either `to` or `prefix`, not both');
+  return { from: start, to: afterPrefix(bytesOf(prefix)) };
+}
+
+/** The least key above all that begin with `prefix`; undefined if there is none, as after FF FF. */
+function afterPrefix(prefix: Uint8Array): Uint8Array | undefined {
+  const last = prefix.findLastIndex((byte) => byte !== 0xff);
+  if (last < 0) return undefined;
+  const after = prefix.slice(0, last + 1);
+  after[last]! += 1;
+  return after;
+}
