@@ -22,7 +22,7 @@ export interface AcceptorEvents extends Pick<HandshakeEvents, 'onEstablished'> {
 export interface Acceptor {
   /** Connections that have not finished HELLO. */
   readonly unauthenticated: number;
-  /** @throws NetworkError LISTEN_FAILED. `port` 0: any free one. */
+  /** @throws NetworkError LISTEN_FAILED; CLOSED if it is closed meanwhile. `port` 0: any free one. */
   listen(host: string, port: number): Promise<{ readonly port: number }>;
   /** Resolves when every accepted socket is closed. */
   close(): Promise<void>;
@@ -158,6 +158,8 @@ export function createAcceptor(surroundings: Surroundings, events: AcceptorEvent
           const text = `cannot listen on ${host}:${port}: ${error.message}`;
           reject(new NetworkError('LISTEN_FAILED', text, error));
         });
+        // Closed before it listened; later this has no effect.
+        tcpServer.once('close', () => reject(new NetworkError('CLOSED', 'the transport was closed')));
         tcpServer.listen(port, host, () => {
           tcpServer.removeAllListeners('error');
           // Accepting can fail for want of file descriptors. That passes, and who could not connect tries again.
@@ -171,8 +173,6 @@ export function createAcceptor(surroundings: Surroundings, events: AcceptorEvent
     },
     close() {
       return new Promise((resolve) => {
-        for (const stranger of strangers.values()) clearTimeout(stranger.deadline);
-        strangers.clear();
         tcpServer.close(() => resolve());
         for (const raw of sockets) raw.destroy();
       });

@@ -36,7 +36,7 @@ export function createOutbox(
 
   function flush(): void {
     turn = undefined;
-    if (writingBytes > 0 || frames.length === 0) return;
+    if (frames.length === 0) return;
     let count = 0;
     let size = 0;
     while (count < frames.length && size < WRITE_BYTES_TARGET) {

@@ -119,18 +119,54 @@ test('a paused connection delivers nothing while others do, and everything in or
   expect(texts).toEqual([...Array.from({ length: 1_000 }, (_, i) => String(i)), 'last']);
 });
 
+const settings = {
+  frameBytesMax: 10,
+  theirFrameBytesMax: 10,
+  queueBytesMax: 1_000,
+  idleTimeoutMs: undefined,
+};
+
+function fakeSocket(): TLSSocket {
+  return new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() }) as TLSSocket;
+}
+
+test('pause takes effect between two frames of one chunk; resume delivers later, not within the call', async () => {
+  const socket = fakeSocket();
+  const seen: number[] = [];
+  const channel = openChannel(
+    socket,
+    {
+      ...settings,
+      onFrame(frame) {
+        seen.push(frame[0]!);
+        channel.pause();
+      },
+      onClose() {},
+    },
+    DEFAULT_NETWORK_LIMITS,
+    createCounters(),
+  );
+  socket.emit('data', concatBytes(...[1, 2, 3].map((value) => framed(Uint8Array.of(value)))));
+  await turn();
+  expect(seen).toEqual([1]);
+  expect(socket.isPaused()).toBe(true);
+  channel.resume();
+  expect(seen).toEqual([1]);
+  await turn();
+  expect(seen).toEqual([1, 2]);
+  socket.destroy();
+});
+
 test('a process that was stopped looks at its sockets before it takes the others for silent', async () => {
-  const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
-  const settings = {
-    frameBytesMax: 10,
-    theirFrameBytesMax: 10,
-    queueBytesMax: 1_000,
-    idleTimeoutMs: 30,
-    onFrame() {},
-  };
+  const socket = fakeSocket();
   const ended = new Promise<string>((resolve) => {
     const onClose = ({ code }: { code: string }) => resolve(code);
-    openChannel(socket as TLSSocket, { ...settings, onClose }, DEFAULT_NETWORK_LIMITS, createCounters());
+    openChannel(
+      socket,
+      { ...settings, idleTimeoutMs: 30, onFrame() {}, onClose },
+      DEFAULT_NETWORK_LIMITS,
+      createCounters(),
+    );
   });
   // From the check phase of the event loop: the next phases are timers, sockets, check. The stop ends long after
   // the idle time; the timer fires; then bytes turn up that have waited in the socket.

@@ -1,7 +1,19 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { createReplicaTransport } from '../../src/network/replica-transport.ts';
 import { utf8 } from '../../src/types/bytes.ts';
-import { closeAll, closing, dialTcp, dialTls, startClient, startReplica } from './support.ts';
+import {
+  addresses,
+  closeAll,
+  closing,
+  dialTcp,
+  dialTls,
+  HOST,
+  OTHER_CLUSTER,
+  seedOf,
+  startClient,
+  startReplica,
+} from './support.ts';
 
 // In a file, hence a thread, of its own: it looks at everything that keeps this thread alive.
 test('after close nothing is left running and nothing is reported', async () => {
@@ -16,12 +28,15 @@ test('after close nothing is left running and nothing is reported', async () => 
   const lost = startClient([1, high.port]);
   await Promise.all([low.witness.untilConnected('r1'), lost.witness.untilConnected('r1')]);
   await lost.witness.until(({ what }) => what === 'refused');
+  // Refused a moment ago: its farewell is still being read.
+  const foreign = startClient([low.port], { clusterId: OTHER_CLUSTER });
+  await foreign.witness.untilRefused('REFUSED');
   const silent = dialTcp(low.port);
   const half = await dialTls(low.port, 100);
   half.resume();
   const gone = [closing(silent), closing(half)];
   low.transport.send(1, utf8('dropped'));
-  const counts = () => [low, high, lost].map(({ witness }) => witness.seen.length);
+  const counts = () => [low, high, lost, foreign].map(({ witness }) => witness.seen.length);
   const ending = closeAll();
   const told = counts();
   await ending;
@@ -30,4 +45,21 @@ test('after close nothing is left running and nothing is reported', async () => 
   // A handle is gone some turns of the event loop after its socket said so.
   for (let turns = 0; turns < 100 && running().length > before.length; turns++) await turn();
   expect(running()).toEqual(before);
+});
+
+test('closing a transport that is about to listen ends both', async () => {
+  const transport = createReplicaTransport({
+    seed: seedOf(1),
+    index: 0,
+    clusterId: OTHER_CLUSTER,
+    epoch: 0,
+    replicas: addresses([1]),
+    host: HOST,
+    port: 0,
+    onFrame() {},
+    onConnected() {},
+    onDisconnected() {},
+  });
+  const listening = transport.listen();
+  await Promise.all([transport.close(), expect(listening).rejects.toMatchObject({ code: 'CLOSED' })]);
 });
