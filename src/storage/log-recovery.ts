@@ -2,25 +2,17 @@
  * Opens a log after anything that may have happened to its files: reads both copies, tells an interrupted write
  * from damage, and leaves files in which every surviving record stands where it belongs.
  *
- * Repair replaces a file as a whole and atomically, because the other copy may be the last one. What cannot be
- * repaired stays visible: the counts in the neighbouring records show the gap at every later opening, so a
- * replica that lost a promise does not forget it by starting twice.
+ * What cannot be repaired stays visible: the counts in the neighbouring records show the gap at every later opening,
+ * so a replica that lost a promise does not forget it by starting twice.
  */
 
-import { equalBytes } from '../types/bytes.ts';
-import { type FileLayer, readWhole, replaceFile, TEMPORARY_SUFFIX } from './file-layer.ts';
-import type { Damage, LogRecord, Recovered } from './log.ts';
+import { type FileLayer, readWhole, TEMPORARY_SUFFIX } from './file-layer.ts';
 import { type Gap, type MergedLog, mergeSegments, type ScannedSegment, type Survivor } from './log-merge.ts';
-import {
-  decodeSegmentHeader,
-  encodeRecord,
-  encodeSegmentHeader,
-  type LogPoint,
-  recordBytes,
-  SEGMENT_HEADER_BYTES,
-} from './record-frame.ts';
+import type { Damage, Recovered } from './log-record.ts';
+import { type FileView, missingFrom, recordOf, settleFile } from './log-repair.ts';
+import { decodeSegmentHeader, type LogPoint, recordBytes, SEGMENT_HEADER_BYTES } from './record-frame.ts';
 import { type Copy, parseSegmentName, segmentName } from './segment-names.ts';
-import { type DamagedStretch, type SegmentScan, scanSegment } from './segment-scan.ts';
+import { type SegmentScan, scanSegment } from './segment-scan.ts';
 import { StorageError } from './storage-error.ts';
 
 export interface SegmentState {
@@ -91,17 +83,6 @@ export async function recoverLog(files: FileLayer, directory: string): Promise<R
   }
   const records = merged.survivors.map(recordOf);
   return { recovered: { records, damage, tornBytes }, segments, end: merged.end, salt };
-}
-
-/** One of the two files of a segment, as it is and as it should be. */
-interface FileView {
-  readonly name: string;
-  readonly scan: SegmentScan;
-  /** By increasing position. */
-  readonly wanted: readonly Survivor[];
-  readonly isLast: boolean;
-  /** The last segment, without records: a crash may have interrupted its creation. */
-  readonly isNewborn: boolean;
 }
 
 async function segmentNumbers(files: FileLayer, directory: string): Promise<number[]> {
@@ -211,84 +192,6 @@ function tornTail({ scan, wanted }: FileView, merged: MergedLog): number {
   return Math.max(0, scan.size - keptEnd);
 }
 
-/** Makes the file durable as it should be. Answers its size. */
-async function settleFile(
-  files: FileLayer,
-  directory: string,
-  number: number,
-  view: FileView,
-  merged: MergedLog,
-  salt: number,
-): Promise<number> {
-  const { name, scan, wanted } = view;
-  const start = merged.starts.get(number);
-  const clean =
-    scan.header !== undefined && scan.damaged.length === 0 && scan.records.length === wanted.length;
-  // Without knowing where a segment begins, a header would have to claim that nothing was lost before it.
-  if (start === undefined || (clean && missingFrom(scan, wanted).length === 0)) return scan.size;
-  const path = `${directory}/${name}`;
-  const actual = (await readWhole(files, path)) ?? new Uint8Array(0);
-  const header = scan.header ?? { ...start, number, salt };
-  const expected = assembleFile(encodeSegmentHeader({ ...header, number, salt }), view, merged, actual, salt);
-  if (equalBytes(actual, expected)) return expected.length;
-  if (equalBytes(actual.subarray(0, expected.length), expected)) {
-    const file = await files.open(path, 'write');
-    try {
-      await file.truncate(expected.length);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  } else {
-    await replaceFile(files, path, expected);
-  }
-  return expected.length;
-}
-
-function assembleFile(
-  segmentHeader: Uint8Array,
-  { scan, wanted }: FileView,
-  merged: MergedLog,
-  actual: Uint8Array,
-  salt: number,
-): Uint8Array {
-  const pieces: { position: number; bytes: () => Uint8Array }[] = wanted.map((survivor) => ({
-    position: survivor.header.position,
-    bytes: () => {
-      const bytes = new Uint8Array(recordBytes(survivor.payload.length));
-      encodeRecord(bytes, 0, recordOf(survivor), survivor.header, salt);
-      return bytes;
-    },
-  }));
-  for (const stretch of keptStretches(scan, wanted, merged)) {
-    const { offset, bytes, header } = stretch;
-    pieces.push({ position: header!.position, bytes: () => actual.subarray(offset, offset + bytes) });
-  }
-  pieces.sort((a, b) => a.position - b.position);
-  const parts = [segmentHeader, ...pieces.map((piece) => piece.bytes())];
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
-}
-
-/** A lost record's whole header is kept: it says what was lost. */
-function keptStretches(scan: SegmentScan, wanted: readonly Survivor[], merged: MergedLog): DamagedStretch[] {
-  const found = new Set(wanted.map((survivor) => survivor.header.position));
-  return scan.damaged.filter(
-    ({ header }) =>
-      header !== undefined && header.position < merged.end.position && !found.has(header.position),
-  );
-}
-
-function missingFrom(scan: SegmentScan, wanted: readonly Survivor[]): Survivor[] {
-  const present = new Set(scan.records.map((record) => record.header.position));
-  return wanted.filter((survivor) => !present.has(survivor.header.position));
-}
-
 /** Where the last whole record before `position` ends in this file. */
 function endBefore(scan: SegmentScan, position: number): number {
   const before = scan.records.findLast((record) => record.header.position < position);
@@ -304,9 +207,4 @@ function groupBySegment(survivors: readonly Survivor[]): Map<number, Survivor[]>
     else group.push(survivor);
   }
   return groups;
-}
-
-function recordOf({ header, payload }: Survivor): LogRecord {
-  const { kind, sequenceNumber, mirrored } = header;
-  return { kind, sequenceNumber, mirrored, payload };
 }

@@ -8,9 +8,10 @@
 
 import { assert } from '../types/assert.ts';
 import type { FileHandle, FileLayer } from './file-layer.ts';
+import { encodeGroup } from './log-group.ts';
+import type { LogRecord, Recovered } from './log-record.ts';
 import { recoverLog, type SegmentState } from './log-recovery.ts';
 import {
-  encodeRecord,
   encodeSegmentHeader,
   type LogPoint,
   PAYLOAD_BYTES_MAX,
@@ -19,42 +20,6 @@ import {
 } from './record-frame.ts';
 import { segmentName } from './segment-names.ts';
 import { StorageError } from './storage-error.ts';
-
-export interface LogRecord {
-  /** 0…255; its meaning is the caller's. */
-  readonly kind: number;
-  /** 0…2⁵³−1; 0 if it belongs to none. */
-  readonly sequenceNumber: number;
-  /** At most 256 MiB. */
-  readonly payload: Uint8Array;
-  /** Written twice. */
-  readonly mirrored: boolean;
-}
-
-/** Something that had been written, and not merely an interrupted write, was not as it should be. */
-export interface Damage {
-  /** Name of the file. */
-  readonly segment: string;
-  /** Byte in the file where it begins. */
-  readonly offset: number;
-  /** How many records it hit; 0 for a segment's header. */
-  readonly records: number;
-  /** Whether a mirrored record is among those lost for good: this counts as a lost disk. */
-  readonly promiseLost: boolean;
-  /** With `sequenceNumber`, if what was hit is known. */
-  readonly kind?: number;
-  readonly sequenceNumber?: number;
-  /** A whole copy was in the other file, and both are whole again. */
-  readonly repaired: boolean;
-}
-
-export interface Recovered {
-  /** In the order of their appending. */
-  readonly records: readonly LogRecord[];
-  readonly damage: readonly Damage[];
-  /** Bytes of an interrupted write that were cut from the end of the files. */
-  readonly tornBytes: number;
-}
 
 export interface LogOptions {
   /** `memory`: sync writes without fsync, so a loss of power loses promises. For experiments. */
@@ -149,13 +114,13 @@ function createLog(
   options: LogOptions,
   segments: SegmentState[],
   opened: OpenSegment,
-  end: LogPoint,
+  begin: LogPoint,
   salt: number,
 ): Log {
   const durable = options.durability === 'disk';
   const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT;
   let current = opened;
-  let { position, promises } = end;
+  let end = begin;
   let appended: Appended[] = [];
   let appendedBytes = 0;
   /** Of the segment into which the next record goes, with what is appended. */
@@ -197,42 +162,21 @@ function createLog(
     const isNew = run[0]!.beginsSegment;
     if (isNew) await beginSegment();
     const { state, main, mirror } = current;
-    const header = encodeSegmentHeader({ salt, number: state.number, position, promises });
-    const headerBytes = isNew ? header.length : 0;
-    let mainSize = headerBytes;
-    let mirrorSize = headerBytes;
-    for (const { record } of run) {
-      const size = recordBytes(record.payload.length);
-      mainSize += size;
-      if (record.mirrored) mirrorSize += size;
-    }
-    const toMain = new Uint8Array(mainSize);
-    const toMirror = new Uint8Array(mirrorSize);
-    if (isNew) toMain.set(header);
-    if (isNew) toMirror.set(header);
-    let mainEnd = headerBytes;
-    let mirrorEnd = headerBytes;
-    let unsyncedBefore = 0;
-    for (const { record } of run) {
-      encodeRecord(toMain, mainEnd, record, { position, promises, unsyncedBefore }, salt);
-      const next = mainEnd + recordBytes(record.payload.length);
-      if (record.mirrored) {
-        toMirror.set(toMain.subarray(mainEnd, next), mirrorEnd);
-        mirrorEnd += next - mainEnd;
-        promises++;
-      }
-      mainEnd = next;
-      position++;
-      unsyncedBefore++;
-      state.greatestSequenceNumber = Math.max(state.greatestSequenceNumber, record.sequenceNumber);
-    }
-    await allSettled([store(main, state.mainBytes, toMain), store(mirror, state.mirrorBytes, toMirror)]);
+    const header = isNew ? encodeSegmentHeader({ salt, number: state.number, ...end }) : new Uint8Array(0);
+    const records = run.map(({ record }) => record);
+    const group = encodeGroup(header, records, end, salt);
+    end = group.end;
+    state.greatestSequenceNumber = Math.max(state.greatestSequenceNumber, group.greatestSequenceNumber);
+    await allSettled([
+      store(main, state.mainBytes, group.main),
+      store(mirror, state.mirrorBytes, group.mirror),
+    ]);
     if (isNew && durable) await files.syncDirectory(directory);
-    state.mainBytes += mainSize;
-    state.mirrorBytes += mirrorSize;
+    state.mainBytes += group.main.length;
+    state.mirrorBytes += group.mirror.length;
     // Only now: what is listed here before the last one may be discarded, and the last one must survive that.
     if (isNew) segments.push(state);
-    stats.bytesWritten += mainSize + mirrorSize;
+    stats.bytesWritten += group.main.length + group.mirror.length;
   };
 
   const store = async (file: FileHandle, offset: number, bytes: Uint8Array): Promise<void> => {

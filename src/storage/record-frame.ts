@@ -13,7 +13,7 @@
 
 import { equalBytes, utf8, writeU32, writeU64 } from '../types/bytes.ts';
 import { crc32c } from './crc32c.ts';
-import type { LogRecord } from './log.ts';
+import type { LogRecord } from './log-record.ts';
 
 /** 0 magic and version, 8 salt, 12 zero, 16 segment number, 24 position, 32 promises, 40 zero, 44 checksum. */
 export const SEGMENT_HEADER_BYTES = 48;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readAtomicFile, writeAtomicFile } from '../../src/storage/atomic-file.ts';
 import { readWhole, replaceFile } from '../../src/storage/file-layer.ts';
 import { createMemoryFiles } from '../../src/storage/memory-files.ts';
+import { nodeFiles } from '../../src/storage/node-files.ts';
 import { utf8 } from '../../src/types/bytes.ts';
 import { LAYERS } from './layers.ts';
 import { randomFrom } from './random.ts';
@@ -69,6 +70,15 @@ describe.each(LAYERS)('files %s', (_, withFiles) => {
         await expect(readAtomicFile(files, path), `byte ${i}`).rejects.toMatchObject({ code: 'CORRUPT' });
       }
     }));
+});
+
+it('a full disk has its own code', async () => {
+  const file = await nodeFiles.open('/dev/full', 'write');
+  await expect(file.write(0, utf8('x'))).rejects.toMatchObject({
+    code: 'DISK_FULL',
+    cause: { code: 'ENOSPC' },
+  });
+  await file.close();
 });
 
 describe('crashes in memory', () => {

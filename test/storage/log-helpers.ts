@@ -1,5 +1,6 @@
 import type { FileLayer } from '../../src/storage/file-layer.ts';
-import { type Log, type LogOptions, type LogRecord, openLog, type Recovered } from '../../src/storage/log.ts';
+import { type Log, type LogOptions, openLog } from '../../src/storage/log.ts';
+import type { LogRecord, Recovered } from '../../src/storage/log-record.ts';
 import { toHex, utf8 } from '../../src/types/bytes.ts';
 
 export const DIRECTORY = 'data/log';

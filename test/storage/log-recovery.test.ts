@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Damage, formatLog, type LogRecord, openLog } from '../../src/storage/log.ts';
+import { formatLog, openLog } from '../../src/storage/log.ts';
+import type { Damage, LogRecord } from '../../src/storage/log-record.ts';
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/memory-files.ts';
 import { RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from '../../src/storage/record-frame.ts';
 import { segmentName } from '../../src/storage/segment-names.ts';
@@ -154,6 +155,65 @@ describe('recovery after crashes', () => {
     expect(
       recovered.damage.map(({ records, promiseLost, repaired }) => ({ records, promiseLost, repaired })),
     ).toEqual([{ records: 1, promiseLost: false, repaired: false }]);
+  });
+});
+
+describe('the end of the last segment', () => {
+  const cutTo = async (files: MemoryFiles, name: string, size: number): Promise<void> => {
+    const file = await files.open(`${DIRECTORY}/${name}`, 'write');
+    await file.truncate(size);
+    await file.sync();
+  };
+
+  it('a body of which only the header was written does not swallow what is appended later', async () => {
+    const long = { ...body(2), payload: new Uint8Array(500) };
+    const files = await logWith([body(1)], [long, promise(3)]);
+    await cutTo(files, MAIN, SEGMENT_HEADER_BYTES + 2 * RECORD_HEADER_BYTES + body(1).payload.length + 10);
+    for (let opening = 0; opening < 3; opening++) {
+      const { log, recovered } = await openLog(files, DIRECTORY, ON_DISK);
+      const later = Array.from({ length: opening }, (_, i) => body(4 + i));
+      expect(show(recovered.records)).toEqual(show([body(1), promise(3), ...later]));
+      expect(recovered.damage.filter((damage) => !damage.repaired)).toMatchObject([
+        { records: 1, promiseLost: false },
+      ]);
+      await appendAll(log, [body(4 + opening)]);
+      await log.close();
+    }
+  });
+
+  it('a promise there that is damaged in one file only is repaired, not torn', async () => {
+    for (const name of [MAIN, MIRROR]) {
+      const files = await logWith([body(1), promise(2)]);
+      files.flipBit(`${DIRECTORY}/${name}`, 8 * (await sizeOf(files, name)) - 1);
+      const { records, damage, tornBytes } = await recover(files);
+      expect(show(records)).toEqual(show([body(1), promise(2)]));
+      expect(damage).toMatchObject([{ segment: name, kind: 2, sequenceNumber: 2, repaired: true }]);
+      expect(tornBytes).toBe(0);
+    }
+  });
+
+  it('a segment whose creation was interrupted is no damage', async () => {
+    for (const [mainBytes, mirrorBytes] of [
+      [0, 0],
+      [20, 0],
+      [0, 20],
+      [47, 1],
+      [60, 0],
+      [0, 50],
+    ] as const) {
+      const files = await freshLog();
+      const { log } = await openLog(files, DIRECTORY, ON_DISK);
+      await appendAll(log, [body(1), promise(1)]);
+      log.rotate();
+      await appendAll(log, [promise(2)]);
+      await cutTo(files, segmentName('main', 2), mainBytes);
+      await cutTo(files, segmentName('mirror', 2), mirrorBytes);
+      for (let opening = 0; opening < 2; opening++) {
+        const { records, damage } = await recover(files);
+        expect(show(records)).toEqual(show([body(1), promise(1)]));
+        expect(damage).toEqual([]);
+      }
+    }
   });
 });
 
@@ -316,6 +376,30 @@ describe('damage', () => {
       expect(recovered.damage.some((damage) => !damage.repaired)).toBe(lost === 'main');
       expect(show((await recover(files)).records)).toEqual(show(left));
     }
+  });
+
+  it('if it is lost where the log begins, promises may be lost, at every opening', async () => {
+    const files = await freshLog();
+    const { log } = await openLog(files, DIRECTORY, ON_DISK);
+    await appendAll(log, [promise(1), body(2)]);
+    log.rotate();
+    await appendAll(log, [promise(3)]);
+    await log.close();
+    for (const name of [MAIN, MIRROR]) {
+      const file = await files.open(`${DIRECTORY}/${name}`, 'write');
+      await file.write(0, new Uint8Array(SEGMENT_HEADER_BYTES + RECORD_HEADER_BYTES));
+    }
+    for (let opening = 0; opening < 2; opening++) {
+      const { records, damage } = await recover(files);
+      expect(show(records)).toEqual(show([body(2), promise(3)]));
+      expect(damage.some((d) => d.promiseLost && !d.repaired)).toBe(true);
+    }
+  });
+
+  it('without any whole header the log is lost', async () => {
+    const files = await logWith([promise(1)]);
+    for (const name of [MAIN, MIRROR]) files.flipBit(`${DIRECTORY}/${name}`, 70);
+    await expect(recover(files)).rejects.toMatchObject({ code: 'CORRUPT' });
   });
 
   it('a whole lost segment is noticed, with its promises', async () => {

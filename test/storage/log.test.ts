@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatLog, type LogRecord, openLog } from '../../src/storage/log.ts';
+import { formatLog, openLog } from '../../src/storage/log.ts';
+import type { LogRecord } from '../../src/storage/log-record.ts';
 import { createMemoryFiles } from '../../src/storage/memory-files.ts';
 import { StorageError } from '../../src/storage/storage-error.ts';
 import { LAYERS } from './layers.ts';
