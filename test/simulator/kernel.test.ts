@@ -8,7 +8,7 @@ describe('kernel', () => {
       fc.property(fc.array(fc.nat(20), { maxLength: 60 }), (delays) => {
         const kernel = makeKernel();
         const ran: [number, number][] = [];
-        delays.forEach((delay, i) => kernel.schedule(delay, () => ran.push([kernel.nowUs, i])));
+        for (const [i, delay] of delays.entries()) kernel.schedule(delay, () => ran.push([kernel.nowUs, i]));
         while (kernel.runNext());
         const naive = delays.map((delay, i): [number, number] => [delay, i]);
         naive.sort((a, b) => a[0] - b[0] || a[1] - b[1]);

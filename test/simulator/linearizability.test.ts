@@ -51,7 +51,8 @@ function bruteForce(history: readonly Op[]): boolean {
   return search(history, 0);
 }
 
-const isLinearizable = (history: readonly Op[]) => checkLinearizable(register, history).type === 'linearizable';
+const isLinearizable = (history: readonly Op[]) =>
+  checkLinearizable(register, history).type === 'linearizable';
 
 describe('linearizability', () => {
   it('accepts what a register can do', () => {
@@ -79,7 +80,11 @@ describe('linearizability', () => {
 
   it('judges keys apart', () => {
     expect(isLinearizable([write(1, 0, 1, 'x'), read(0, 2, 3, 'y')])).toBe(true);
-    const result = checkLinearizable(register, [write(1, 0, 1, 'x'), write(1, 0, 1, 'y'), read(0, 2, 3, 'y')]);
+    const result = checkLinearizable(register, [
+      write(1, 0, 1, 'x'),
+      write(1, 0, 1, 'y'),
+      read(0, 2, 3, 'y'),
+    ]);
     expect(result).toMatchObject({ type: 'violation', part: 'y', explained: [{}], stuck: [{}] });
   });
 

@@ -1,0 +1,56 @@
+/** Memory stays within the limits that docs/limits.md promises: what a replica holds, and what its disk holds. */
+
+import type { Replica } from '../../protocol/replica/index.ts';
+import type { ReplicaIndex } from '../../types/identities.ts';
+import type { Observer } from '../observer.ts';
+import type { Report } from '../violation.ts';
+
+/** Looking at every step would cost more than the steps. */
+const STEPS_BETWEEN_LOOKS = 64;
+
+export function checkBoundedMemory(
+  stateOf: (replica: ReplicaIndex) => Replica | undefined,
+  diskSizeOf: (replica: ReplicaIndex) => number,
+  report: Report,
+): Observer {
+  let steps = 0;
+  const reported = new Set<string>();
+
+  function look(index: ReplicaIndex): void {
+    const replica = stateOf(index);
+    if (replica === undefined) return;
+    const { limits } = replica;
+    const { pipelineWindow, watermarkWindow, checkpointInterval } = replica.context.cluster.limits;
+    const { replicaCount } = replica.context.cluster.thresholds;
+    const ahead = 2 * pipelineWindow;
+    const logMax = watermarkWindow + checkpointInterval + ahead;
+    const sizes: readonly [string, number, number][] = [
+      ['pending requests', replica.pending.size, limits.pendingRequestsMax],
+      ['bytes of pending requests', replica.pendingBytes, limits.pendingBytesMax],
+      ['slots', replica.slots.size, logMax],
+      ['held proposals', replica.heldProposals.size, ahead],
+      ['committed batches', replica.log.size, logMax],
+      ['held reads', replica.heldReads.length, limits.heldReadsMax],
+      ['states for reads', replica.recentStates.size, ahead + 1],
+      ['signed entries', replica.entries.size, logMax],
+      ['snapshots', replica.snapshots.size, 2 + Math.ceil(logMax / checkpointInterval)],
+      ['checkpoints', replica.checkpoints.size, 2 + Math.ceil(logMax / checkpointInterval)],
+      ['VIEW-CHANGEs', replica.viewChanges.size, replicaCount],
+      ['SUSPECTs', replica.suspects.size, replicaCount],
+      // At most a body, a header and a proposal's worth for each place of the windows, and what views and transfers need.
+      ['things wanted', replica.wanted.size, 4 * logMax],
+      ['records on disk', diskSizeOf(index), 8 * logMax + 512],
+    ];
+    for (const [what, size, most] of sizes) {
+      if (size <= most || reported.has(`${index}${what}`)) continue;
+      reported.add(`${index}${what}`);
+      report('safety', 'bounded memory', `replica ${index} holds ${size} ${what}, more than ${most}`);
+    }
+  }
+
+  return {
+    onStep(replica) {
+      if (steps++ % STEPS_BETWEEN_LOOKS === 0) look(replica);
+    },
+  };
+}

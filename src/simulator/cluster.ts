@@ -1,0 +1,342 @@
+/**
+ * A whole cluster in one process: replicas on simulated machines, clients, the network between them, and the checkers that watch. Everything in it
+ * is decided by one seed.
+ */
+
+import { sha256 } from '../crypto/sha256.ts';
+import { makeSimulatedCrypto } from '../crypto/simulated.ts';
+import type { ClientLimits } from '../protocol/client/index.ts';
+import { DEFAULT_CLIENT_LIMITS } from '../protocol/client/index.ts';
+import type { Context } from '../protocol/context.ts';
+import {
+  DEFAULT_GENESIS_LIMITS,
+  type Genesis,
+  type GenesisLimits,
+  makeCluster,
+} from '../protocol/genesis.ts';
+import type { Message } from '../protocol/messages/index.ts';
+import type { Destination } from '../protocol/replica/io.ts';
+import { DEFAULT_LOCAL_LIMITS, type LocalLimits } from '../protocol/replica/limits.ts';
+import type { ServiceFactory } from '../services/service.ts';
+import { keyOf } from '../types/bytes.ts';
+import type { PublicKey, ReplicaIndex } from '../types/identities.ts';
+import { type Agreement, checkAgreement } from './checkers/agreement.ts';
+import { checkBoundedMemory } from './checkers/bounded-memory.ts';
+import { checkExecutions, type Executions } from './checkers/executions.ts';
+import { checkNoEquivocation } from './checkers/no-equivocation.ts';
+import { checkPersistBeforeSpeak } from './checkers/persist-before-speak.ts';
+import { type ClientDriver, makeClientDriver } from './client-driver.ts';
+import { DISK_TIMES, type Disk, type DiskTimes, makeDisk } from './disk.ts';
+import { type Kernel, makeKernel } from './kernel.ts';
+import { CALM, makeNetwork, type Network, type NetworkConditions } from './network.ts';
+import { type Endpoint, type Observer, tellAll } from './observer.ts';
+import type { Random } from './random.ts';
+import {
+  type ClockErrors,
+  type DriverSabotage,
+  makeReplicaDriver,
+  type ReplicaDriver,
+} from './replica-driver.ts';
+import { correctReplica, type ReplicaProgram } from './replica-program.ts';
+import { digestEvents, type EventDigest, keepTrace, type Trace } from './trace.ts';
+import type { Report, Violation } from './violation.ts';
+import { watchedService } from './watched-service.ts';
+
+export interface ClusterOptions {
+  readonly random: Random;
+  readonly replicas: number;
+  /** q; 2f+1 if left out. */
+  readonly quorum?: number;
+  readonly clients: number;
+  readonly service: ServiceFactory;
+  readonly genesisLimits?: Partial<GenesisLimits>;
+  readonly localLimits?: Partial<LocalLimits>;
+  readonly clientLimits?: Partial<ClientLimits>;
+  readonly durableClients?: boolean;
+  readonly conditions?: NetworkConditions;
+  readonly diskTimes?: DiskTimes;
+  /** The clocks of each replica; exact if left out. */
+  readonly clockErrors?: (replica: ReplicaIndex) => ClockErrors;
+  /** Messages travel as bytes; true if left out. */
+  readonly codec?: boolean;
+  /** What a machine runs instead of the correct replica; such a replica counts as faulty. */
+  readonly program?: (replica: ReplicaIndex, correct: ReplicaProgram) => ReplicaProgram;
+  readonly sabotage?: DriverSabotage;
+  /** Events kept for the trace; 0 for none. */
+  readonly traceLines?: number;
+  readonly observers?: readonly Observer[];
+}
+
+export interface SimulatedCluster {
+  readonly kernel: Kernel;
+  readonly context: Context;
+  readonly network: Network;
+  readonly replicas: readonly ReplicaDriver[];
+  readonly disks: readonly Disk[];
+  readonly clients: readonly ClientDriver[];
+  readonly agreement: Agreement;
+  readonly executions: Executions;
+  readonly eventDigest: EventDigest;
+  readonly trace: Trace | undefined;
+  /** Found so far; the same property is reported once. */
+  readonly violations: readonly Violation[];
+  readonly report: Report;
+  isCorrect(replica: ReplicaIndex): boolean;
+  crash(replica: ReplicaIndex): void;
+  restart(replica: ReplicaIndex): void;
+  pause(replica: ReplicaIndex): void;
+  resume(replica: ReplicaIndex): void;
+  /** A client's process dies and another begins at once. */
+  restartClient(client: number): void;
+  /** Crashes the replica and takes away all its disk held: from now on it counts as faulty. */
+  loseDisk(replica: ReplicaIndex): void;
+  /** Damages a record on the disk of a replica that is down; a lost promise makes it count as faulty. */
+  damage(replica: ReplicaIndex, kind: 'promise' | 'other'): void;
+  /** Cuts every link from one of `from` to one of `to`. */
+  cut(from: readonly Endpoint[], to: readonly Endpoint[]): void;
+  /** Mends all links and tells both ends. */
+  heal(): void;
+  /** Something is done to the cluster: for the trace and the digest. */
+  tell(text: string): void;
+  /** Virtual milliseconds since the beginning. */
+  nowMs(): number;
+}
+
+export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster {
+  const { random } = options;
+  const backend = makeSimulatedCrypto(sha256);
+  const kernel = makeKernel();
+  const keys = random.fork('keys');
+  const signers = Array.from({ length: options.replicas }, () => backend.signerFromSeed(keys.bytes(32)));
+  const clientSigners = Array.from({ length: options.clients }, () => backend.signerFromSeed(keys.bytes(32)));
+  const maxFaulty = Math.floor((options.replicas - 1) / 3);
+  const genesis: Genesis = {
+    name: 'simulation',
+    service: 'simulated',
+    replicas: signers.map((signer) => signer.publicKey),
+    quorumSize: options.quorum ?? 2 * maxFaulty + 1,
+    listedOnly: false,
+    listed: [],
+    limits: { ...DEFAULT_GENESIS_LIMITS, ...options.genesisLimits },
+  };
+  const context: Context = { cluster: makeCluster(genesis, backend.crypto), crypto: backend.crypto };
+
+  const violations: Violation[] = [];
+  const report: Report = (kind, property, text) => {
+    if (violations.some((violation) => violation.property === property)) return;
+    violations.push({ kind, property, text, atMs: kernel.nowUs / 1000 });
+    observer.onFault(`VIOLATION of ${property}: ${text}`);
+  };
+  const faulty = new Set<ReplicaIndex>();
+  const isCorrect = (replica: ReplicaIndex) => !faulty.has(replica);
+
+  const clientKeyOf = (endpoint: Endpoint): PublicKey =>
+    clientSigners[endpoint - options.replicas]!.publicKey;
+  const agreement = checkAgreement(isCorrect, report);
+  const executions = checkExecutions(isCorrect, clientKeyOf, report);
+  const persistence = checkPersistBeforeSpeak(context, isCorrect, report);
+  const eventDigest = digestEvents(kernel);
+  const traceLines = options.traceLines ?? 0;
+  const trace = traceLines > 0 ? keepTrace(kernel, options.replicas, traceLines) : undefined;
+  const observer = tellAll([
+    eventDigest,
+    ...(trace === undefined ? [] : [trace]),
+    agreement,
+    executions,
+    persistence,
+    checkNoEquivocation(options.replicas, isCorrect, report),
+    checkBoundedMemory(
+      (replica) => replicas[replica]?.running?.state,
+      (replica) => disks[replica]!.size,
+      report,
+    ),
+    ...(options.observers ?? []),
+  ]);
+
+  const endpointsOfKey = new Map<string, Endpoint[]>();
+  clientSigners.forEach((signer, i) => {
+    endpointsOfKey.set(keyOf(signer.publicKey), [options.replicas + i]);
+  });
+  const everyReplica = signers.map((_, index) => index);
+
+  function endpointsOf(from: ReplicaIndex, to: Destination): readonly Endpoint[] {
+    switch (to.kind) {
+      case 'all':
+      case 'others':
+        return everyReplica.filter((index) => index !== from);
+      case 'replica':
+        return [to.index];
+      case 'client':
+        return endpointsOfKey.get(keyOf(to.key)) ?? [];
+    }
+  }
+
+  function receive(from: Endpoint, to: Endpoint, message: Message): void {
+    if (to >= options.replicas) {
+      if (from < options.replicas) clients[to - options.replicas]?.receive(from, message);
+      return;
+    }
+    const sender =
+      from < options.replicas
+        ? ({ kind: 'replica', index: from } as const)
+        : ({ kind: 'client', key: clientKeyOf(from) } as const);
+    replicas[to]!.receive({ type: 'receive', from: sender, message });
+  }
+
+  const network = makeNetwork({
+    kernel,
+    random: random.fork('network'),
+    endpoints: options.replicas + options.clients,
+    conditions: options.conditions ?? CALM,
+    codec: options.codec ?? true,
+    observer,
+    receive,
+  });
+
+  let instances = 0;
+  const disks = everyReplica.map((index) =>
+    makeDisk({
+      kernel,
+      random: random.fork(`disk ${index}`),
+      times: options.diskTimes ?? DISK_TIMES,
+      onDurable: (record) => observer.onDurable(index, record),
+      onSnapshotDurable: (snapshot) => observer.onSnapshotDurable(index, snapshot),
+    }),
+  );
+  const replicas: readonly ReplicaDriver[] = everyReplica.map((index) => {
+    const correct = correctReplica({
+      context,
+      index,
+      signer: signers[index]!,
+      service: watchedService(
+        options.service,
+        () => instances++,
+        (execution) => observer.onExecution(index, execution),
+      ),
+      limits: { ...DEFAULT_LOCAL_LIMITS, ...options.localLimits },
+    });
+    const program = options.program?.(index, correct) ?? correct;
+    if (program !== correct) faulty.add(index);
+    return makeReplicaDriver({
+      index,
+      kernel,
+      random: random.fork(`replica ${index}`),
+      program,
+      disk: disks[index]!,
+      clockErrors: options.clockErrors?.(index) ?? { driftPpm: 0, skewMs: 0 },
+      observer,
+      report: (kind, property, text) => {
+        if (isCorrect(index)) report(kind, property, text);
+      },
+      send: (to, message) => network.send(index, endpointsOf(index, to), message),
+      sabotage: options.sabotage ?? {},
+    });
+  });
+  const clients: readonly ClientDriver[] = clientSigners.map((signer, i) =>
+    makeClientDriver({
+      endpoint: options.replicas + i,
+      name: `c${i}`,
+      kernel,
+      random: random.fork(`client ${i}`),
+      context,
+      signer,
+      limits: { ...DEFAULT_CLIENT_LIMITS, ...options.clientLimits },
+      durable: options.durableClients ?? false,
+      observer,
+      report,
+      send: (to, message) => network.send(options.replicas + i, to, message),
+    }),
+  );
+
+  function connect(a: Endpoint, b: Endpoint): void {
+    if (network.isCut(a, b) || network.isCut(b, a)) return;
+    if (a < options.replicas && b < options.replicas) replicas[a]!.receive({ type: 'connected', peer: b });
+    else if (a >= options.replicas) clients[a - options.replicas]!.connected(b);
+  }
+
+  /** Connections come up one by one, within 50 ms. */
+  function reconnect(a: Endpoint, b: Endpoint): void {
+    kernel.schedule(reconnections.below(50_000), () => {
+      connect(a, b);
+      connect(b, a);
+    });
+  }
+  const reconnections = random.fork('reconnections');
+
+  function start(index: ReplicaIndex): void {
+    replicas[index]!.start();
+    for (const peer of everyReplica) {
+      if (peer !== index && replicas[peer]!.state !== 'down') reconnect(index, peer);
+    }
+    clients.forEach((_, i) => {
+      reconnect(options.replicas + i, index);
+    });
+  }
+
+  const cluster: SimulatedCluster = {
+    kernel,
+    context,
+    network,
+    replicas,
+    disks,
+    clients,
+    agreement,
+    executions,
+    eventDigest,
+    trace,
+    violations,
+    report,
+    isCorrect,
+    crash(index) {
+      if (replicas[index]!.state === 'down') return;
+      cluster.tell(`crash ${index}`);
+      replicas[index]!.crash();
+    },
+    restart(index) {
+      if (replicas[index]!.state !== 'down') return;
+      cluster.tell(`restart ${index}`);
+      start(index);
+    },
+    pause(index) {
+      cluster.tell(`pause ${index}`);
+      replicas[index]!.pause();
+    },
+    resume(index) {
+      cluster.tell(`resume ${index}`);
+      replicas[index]!.resume();
+    },
+    restartClient(client) {
+      cluster.tell(`restart c${client}`);
+      clients[client]!.restart();
+    },
+    loseDisk(index) {
+      cluster.tell(`lose the disk of ${index}`);
+      replicas[index]!.crash();
+      disks[index]!.empty();
+      persistence.forget(index);
+      faulty.add(index);
+    },
+    damage(index, kind) {
+      const what = disks[index]!.damage(kind);
+      if (what === undefined) return;
+      cluster.tell(`damage a record (${what}) of ${index}`);
+      if (kind === 'promise') faulty.add(index);
+    },
+    cut(from, to) {
+      cluster.tell(`cut ${from.join(' ')} | ${to.join(' ')}`);
+      for (const a of from) for (const b of to) if (a !== b) network.cut(a, b);
+    },
+    heal() {
+      cluster.tell('heal');
+      const pairs = new Set(network.heal().map(([a, b]) => (a < b ? `${a} ${b}` : `${b} ${a}`)));
+      for (const pair of pairs) {
+        const [a, b] = pair.split(' ').map(Number) as [number, number];
+        reconnect(a, b);
+      }
+    },
+    tell: (text) => observer.onFault(text),
+    nowMs: () => kernel.nowUs / 1000,
+  };
+  for (const index of everyReplica) start(index);
+  return cluster;
+}

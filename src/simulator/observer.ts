@@ -1,0 +1,77 @@
+/**
+ * What can be seen of a run from outside: messages that leave and arrive, records that become durable, executions, facts, faults, and
+ * what clients are told. Checkers, the trace and the digest listen; none of them can change anything.
+ */
+
+import type { Message } from '../protocol/messages/index.ts';
+import type { DurableRecord } from '../protocol/records.ts';
+import type { ReplicaEvent, SnapshotToWrite } from '../protocol/replica/io.ts';
+import type { PublicKey, ReplicaIndex, SequenceNumber } from '../types/identities.ts';
+
+/** Replicas are 0…n−1, clients n and up. */
+export type Endpoint = number;
+
+/** One operation applied by one replica's service. */
+export interface Execution {
+  /** Counts the service's instances: a restarted replica executes anew. */
+  readonly instance: number;
+  readonly sequenceNumber: SequenceNumber;
+  readonly client: PublicKey;
+  readonly operation: Uint8Array;
+  readonly result: Uint8Array;
+}
+
+export interface Observer {
+  /** A message leaves its sender, before the network does anything to it. */
+  onSend?(from: Endpoint, to: readonly Endpoint[], message: Message): void;
+  /** It arrives; `bytes` undefined where the codec is left out. */
+  onDeliver?(from: Endpoint, to: Endpoint, message: Message, bytes: Uint8Array | undefined): void;
+  /** The network loses it, for the reason given. */
+  onLost?(from: Endpoint, to: Endpoint, message: Message, why: string): void;
+  /** The record survives any crash from now on. */
+  onDurable?(replica: ReplicaIndex, record: DurableRecord): void;
+  onSnapshotDurable?(replica: ReplicaIndex, snapshot: SnapshotToWrite): void;
+  onEvent?(replica: ReplicaIndex, event: ReplicaEvent): void;
+  onExecution?(replica: ReplicaIndex, execution: Execution): void;
+  /** The replica has carried out a step. */
+  onStep?(replica: ReplicaIndex): void;
+  /** Something was done to the cluster from outside: a crash, a cut, a pause. */
+  onFault?(text: string): void;
+  /** A client's submission, numbered by the client from 0. */
+  onSubmit?(client: Endpoint, token: number, operation: Uint8Array, read: boolean): void;
+  /** It is told the outcome: `applied` with the result and the s that it was executed at, where that is known. */
+  onOutcome?(client: Endpoint, token: number, outcome: Outcome): void;
+}
+
+export type Outcome =
+  | { readonly type: 'accepted'; readonly result: Uint8Array; readonly sequenceNumber: SequenceNumber }
+  | { readonly type: 'read'; readonly result: Uint8Array; readonly sequenceNumber: SequenceNumber }
+  | { readonly type: 'rejected'; readonly status: string }
+  | { readonly type: 'unknown'; readonly reason: string };
+
+/** One observer that tells all of them, in order. */
+export function tellAll(observers: readonly Observer[]): Required<Observer> {
+  const listening = <K extends keyof Observer>(name: K) =>
+    observers.filter((observer) => observer[name] !== undefined);
+  const tell = <K extends keyof Observer>(name: K) => {
+    const listeners = listening(name);
+    return (...args: Parameters<Required<Observer>[K]>) => {
+      for (const listener of listeners) {
+        (listener[name] as (...args: Parameters<Required<Observer>[K]>) => void)(...args);
+      }
+    };
+  };
+  return {
+    onSend: tell('onSend'),
+    onDeliver: tell('onDeliver'),
+    onLost: tell('onLost'),
+    onDurable: tell('onDurable'),
+    onSnapshotDurable: tell('onSnapshotDurable'),
+    onEvent: tell('onEvent'),
+    onExecution: tell('onExecution'),
+    onStep: tell('onStep'),
+    onFault: tell('onFault'),
+    onSubmit: tell('onSubmit'),
+    onOutcome: tell('onOutcome'),
+  };
+}

@@ -1,0 +1,225 @@
+/**
+ * One simulated run from a seed: a workload while things go wrong, then a calm in which everything must come to an end, then judgement.
+ */
+
+import { sha256 } from '../crypto/sha256.ts';
+import type { KvResult } from '../services/kv/index.ts';
+import { type ClusterOptions, makeSimulatedCluster, type SimulatedCluster } from './cluster.ts';
+import {
+  drawConditions,
+  drawFaultPlan,
+  endFaults,
+  FAULT_KINDS,
+  type Fault,
+  type PlannedFault,
+  scheduleFaults,
+} from './faults.ts';
+import { recordHistory } from './history.ts';
+import { checkLinearizable } from './linearizability.ts';
+import { CALM, type NetworkConditions } from './network.ts';
+import type { Observer } from './observer.ts';
+import { makeRandom, type Random } from './random.ts';
+import type { DriverSabotage } from './replica-driver.ts';
+import type { Violation } from './violation.ts';
+import { type KvInput, kvWorkload } from './workload.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  /** 3f+1; 4 if left out. */
+  readonly replicas?: number;
+  /** 1…4 by the seed if left out. */
+  readonly clients?: number;
+  /** Operations of each client; 5…40 by the seed if left out. */
+  readonly requests?: number;
+  /** Of 1,000 messages; the whole network is drawn from the seed if left out. */
+  readonly lossPerMille?: number;
+  /** What may go wrong besides the network; all kinds if left out. */
+  readonly faults?: readonly Fault['type'][];
+  /** Instead of the plan drawn from the seed. */
+  readonly plan?: readonly PlannedFault[];
+  readonly sabotage?: DriverSabotage;
+  readonly codec?: boolean;
+  readonly traceLines?: number;
+  readonly observers?: readonly Observer[];
+  readonly program?: ClusterOptions['program'];
+}
+
+export interface SimulationResult {
+  readonly ok: boolean;
+  readonly violations: readonly Violation[];
+  /** Equal for equal runs, 16 hexadecimal digits. */
+  readonly digest: string;
+  readonly plan: readonly PlannedFault[];
+  readonly stats: SimulationStats;
+  /** The last events, if they were asked for. */
+  readonly trace: readonly string[];
+}
+
+export interface SimulationStats {
+  readonly simulatedMs: number;
+  readonly batches: number;
+  /** The highest view entered. */
+  readonly views: number;
+  readonly operations: number;
+  readonly messages: number;
+  readonly events: number;
+}
+
+/** After the faults have ended, every request must be answered and every replica abreast within so much virtual time. */
+export const LIVENESS_BOUND_MS = 300_000;
+
+/** Faults begin within this much of the start, at most. */
+const FAULTS_MAX_MS = 20_000;
+
+export function runSimulation(options: SimulationOptions): SimulationResult {
+  const random = makeRandom(options.seed);
+  const shape = random.fork('shape');
+  const replicas = options.replicas ?? 4;
+  const clients = options.clients ?? shape.between(1, 4);
+  const requests = options.requests ?? shape.between(5, 40);
+  const faultsMs = shape.between(1_000, FAULTS_MAX_MS);
+  const drawn = drawConditions(random.fork('conditions'));
+  const conditions: NetworkConditions =
+    options.lossPerMille === undefined ? drawn : { ...drawn, lossPerMille: options.lossPerMille };
+  const kinds = options.faults ?? FAULT_KINDS;
+  const plan =
+    options.plan ??
+    drawFaultPlan(random.fork('faults'), {
+      replicas,
+      clients,
+      durationMs: faultsMs,
+      count: shape.below(10),
+      kinds,
+    });
+
+  const counters = { views: 0, messages: 0 };
+  const counting: Observer = {
+    onDeliver() {
+      counters.messages++;
+    },
+    onEvent(_, event) {
+      if (event.type === 'viewEntered') counters.views = Math.max(counters.views, event.view);
+    },
+  };
+  const workload = kvWorkload(sha256, shape.between(1, 3));
+  const clocks = random.fork('clocks');
+  const checkpointInterval = shape.pick([4, 8, 16, 64]);
+  const cluster = makeSimulatedCluster({
+    random,
+    replicas,
+    clients,
+    service: workload.service,
+    genesisLimits: {
+      pipelineWindow: shape.pick([1, 4, 16]),
+      checkpointInterval,
+      watermarkWindow: 4 * checkpointInterval,
+    },
+    conditions,
+    durableClients: shape.chance(1, 2),
+    clockErrors: () => ({ driftPpm: clocks.between(-500, 500), skewMs: clocks.between(-900, 900) }),
+    observers: [counting, ...(options.observers ?? [])],
+    ...(options.codec === undefined ? {} : { codec: options.codec }),
+    ...(options.sabotage === undefined ? {} : { sabotage: options.sabotage }),
+    ...(options.traceLines === undefined ? {} : { traceLines: options.traceLines }),
+    ...(options.program === undefined ? {} : { program: options.program }),
+  });
+
+  const history = recordHistory<KvInput, KvResult>();
+  const work = startClients(cluster, random.fork('workload'), workload, history, requests, faultsMs);
+  scheduleFaults(cluster, plan, conditions);
+  const failed = () => cluster.violations.length > 0;
+
+  cluster.kernel.runUntil(faultsMs * 1000, failed);
+  if (!failed()) {
+    endFaults(cluster, CALM);
+    const boundUs = cluster.kernel.nowUs + LIVENESS_BOUND_MS * 1000;
+    cluster.kernel.runUntil(boundUs, () => failed() || (work.done() && isAbreast(cluster)));
+    if (!failed()) judgeLiveness(cluster, work.done());
+  }
+  const verdict = checkLinearizable(workload.model, history.operations());
+  if (verdict.type === 'violation') {
+    const stuck = verdict.stuck
+      .map(({ client, input, output }) => `${client} ${input.type} → ${output?.type ?? 'unknown'}`)
+      .join('; ');
+    cluster.report('safety', 'linearizability', `on one key nothing explains: ${stuck}`);
+  }
+  if (!cluster.violations.some((violation) => violation.kind === 'crash')) cluster.executions.finish();
+
+  return {
+    ok: cluster.violations.length === 0,
+    violations: cluster.violations,
+    digest: cluster.eventDigest.digest(),
+    plan,
+    stats: {
+      simulatedMs: Math.round(cluster.nowMs()),
+      batches: cluster.agreement.executed,
+      views: counters.views,
+      operations: history.operations().length,
+      messages: counters.messages,
+      events: cluster.kernel.steps,
+    },
+    trace: cluster.trace?.lines() ?? [],
+  };
+}
+
+/** Each client submits its operations, a few at a time, with pauses that spread them over the time of the faults. */
+function startClients(
+  cluster: SimulatedCluster,
+  random: Random,
+  workload: ReturnType<typeof kvWorkload>,
+  history: ReturnType<typeof recordHistory<KvInput, KvResult>>,
+  requests: number,
+  faultsMs: number,
+): { done(): boolean } {
+  let remaining = cluster.clients.length * requests;
+  const thinkMaxMs = random.chance(1, 3) ? 10 : Math.ceil((2 * faultsMs) / requests);
+  cluster.clients.forEach((client, i) => {
+    const own = random.fork(client.name);
+    const concurrency = own.pick([1, 1, 2, 4]);
+    let submitted = 0;
+    const next = () => {
+      if (submitted === requests) return;
+      const { input, read } = workload.next(own, `${client.name}.${submitted++}`);
+      const operation = history.invoke(client.name, input);
+      client.submit(workload.encode(input), read, (outcome) => {
+        remaining--;
+        if (outcome.type === 'accepted' || outcome.type === 'read') {
+          history.complete(operation, workload.decode(outcome.result));
+        } else if (outcome.type === 'rejected') history.reject(operation);
+        cluster.kernel.schedule(own.below(thinkMaxMs * 1000), next);
+      });
+    };
+    for (let k = 0; k < concurrency; k++)
+      cluster.kernel.schedule(1000 * i + own.below(thinkMaxMs * 1000), next);
+  });
+  return { done: () => remaining === 0 };
+}
+
+/** Every correct replica runs and has executed all that any has. */
+function isAbreast(cluster: SimulatedCluster): boolean {
+  return cluster.replicas.every(
+    (driver, index) =>
+      !cluster.isCorrect(index) ||
+      (driver.state === 'up' && driver.running?.state?.ledger.executed === cluster.agreement.executed),
+  );
+}
+
+function judgeLiveness(cluster: SimulatedCluster, answered: boolean): void {
+  if (!answered) {
+    const waiting = cluster.clients.filter((client) => client.outstanding > 0).map((client) => client.name);
+    cluster.report(
+      'liveness',
+      'every request is answered',
+      `${LIVENESS_BOUND_MS} ms after the faults ended, requests of ${waiting.join(', ')} are unanswered`,
+    );
+  } else if (!isAbreast(cluster)) {
+    const behind = cluster.replicas
+      .map((driver, index) => `${index}: s${driver.running?.state?.ledger.executed ?? '?'}`)
+      .join(', ');
+    cluster.report(
+      'liveness',
+      'every replica catches up',
+      `${LIVENESS_BOUND_MS} ms after the faults ended, replicas have executed ${behind} of s${cluster.agreement.executed}`,
+    );
+  }
+}
