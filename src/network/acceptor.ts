@@ -1,7 +1,7 @@
 /**
  * The listening side: TCP connections, until they are links. Strangers get a bounded number of places and a
- * bounded time. When all places are taken, the one waiting longest makes room if it had a fair time already: idle connections
- * cannot lock others out, and many honest ones that come at once are served in their order.
+ * bounded time. When all places are taken, the one waiting longest makes room if it had a fair time already: idle
+ * connections cannot lock others out, and many honest ones that come at once are served in their order.
  */
 
 import { createServer as createTcpServer, type Socket } from 'node:net';

@@ -1,8 +1,8 @@
 /**
  * The certificate that TLS wants around an Ed25519 key. Nobody reads anything but the key in it: keys are pinned,
  * there is no authority, no name and no date to check. So it is one fixed template with the key and the signature
- * filled in; the same key always gives the same bytes. A general X.509 library would bring an ASN.1 stack and an asynchronous
- * API for these thirty lines.
+ * filled in; the same key always gives the same bytes. A general X.509 library would bring an ASN.1 stack and an
+ * asynchronous API for these thirty lines.
  */
 
 import { concatBytes, fromHex, utf8 } from '../types/bytes.ts';

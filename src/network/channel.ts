@@ -2,8 +2,8 @@
  * Frames over one TLS socket, in both directions: what a link between two parties is made of, before and after they
  * know each other.
  *
- * Reading is fair: a connection delivers a bounded number of frames per turn of the event loop, then waits with its socket
- * paused until every other one had its turn, so a flood fills its sender's buffers and not ours. Writing is
+ * Reading is fair: a connection delivers a bounded number of frames per turn of the event loop, then waits with its
+ * socket paused until every other one had its turn, so a flood fills its sender's buffers and not ours. Writing is
  * bounded by the outbox. No callback runs inside a call of `send`, `pause`, `resume` or `close`.
  */
 

@@ -25,7 +25,7 @@ const PUBLIC_KEY_PREFIX = fromHex('302a300506032b6570032100')!;
 export interface Identity {
   /** 32 bytes. */
   readonly publicKey: PublicKey;
-  sign(message: Uint8Array): Signature;
+  readonly sign: (message: Uint8Array) => Signature;
   /** For the server side. */
   readonly tlsOptions: SecureContextOptions;
   /** The same for the client side, made once: every attempt to connect uses it. */

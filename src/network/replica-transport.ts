@@ -62,7 +62,10 @@ export interface PeerStats {
 }
 
 export interface ReplicaTransport {
-  /** Starts to listen and to dial. To be called once. @throws NetworkError LISTEN_FAILED; CLOSED if closed meanwhile. */
+  /**
+   * Starts to listen and to dial. To be called once.
+   * @throws NetworkError LISTEN_FAILED, or CLOSED if it was closed meanwhile.
+   */
   listen(): Promise<{ readonly port: number }>;
   /** Queues a frame, which must not be changed any more; false if it is dropped. */
   send(peer: ReplicaIndex, frame: Uint8Array): boolean;

@@ -10,7 +10,7 @@ function slowSocket() {
   let done: (() => void) | undefined;
   return {
     written,
-    write(bytes: Uint8Array, whenDone: () => void) {
+    write: (bytes: Uint8Array, whenDone: () => void) => {
       if (done !== undefined) throw new Error('a second write under way');
       written.push(bytes);
       done = whenDone;
