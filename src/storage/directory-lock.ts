@@ -17,7 +17,7 @@ import * as net from 'node:net';
 import type { FileLock } from './file-layer.ts';
 import { StorageError } from './storage-error.ts';
 
-export const CLAIM_PREFIX = 'LOCK.';
+const CLAIM_PREFIX = 'LOCK.';
 
 /** @throws StorageError LOCKED, naming the process that has the directory */
 export async function lockDirectory(directory: string): Promise<FileLock> {

@@ -129,6 +129,7 @@ function createLog(
   /** The group being written, and the one that waits for it. */
   let writing: Promise<void> | undefined;
   let waiting: Promise<void> | undefined;
+  let discarding: Promise<void> = Promise.resolve();
   let failure: StorageError | undefined;
   const stats = { syncs: 0, bytesWritten: 0, records: 0 };
 
@@ -185,6 +186,18 @@ function createLog(
     if (durable) await file.sync();
   };
 
+  const discard = async (sequenceNumber: number): Promise<void> => {
+    if (failure !== undefined) throw failure;
+    while (segments.length > 1 && segments[0]!.greatestSequenceNumber < sequenceNumber) {
+      const { number } = segments.shift()!;
+      // One name at a time, oldest first: a crash must not leave a hole, nor a mirror without its main file.
+      for (const copy of ['mirror', 'main'] as const) {
+        await files.unlink(`${directory}/${segmentName(copy, number)}`);
+        await files.syncDirectory(directory);
+      }
+    }
+  };
+
   const beginSegment = async (): Promise<void> => {
     const number = current.state.number + 1;
     const state: SegmentState = { number, greatestSequenceNumber: 0, mainBytes: 0, mirrorBytes: 0 };
@@ -216,16 +229,9 @@ function createLog(
     rotate() {
       rotating = true;
     },
-    async discardBelow(sequenceNumber) {
-      if (failure !== undefined) throw failure;
-      while (segments.length > 1 && segments[0]!.greatestSequenceNumber < sequenceNumber) {
-        const { number } = segments.shift()!;
-        // One name at a time, oldest first: a crash must not leave a hole, nor a mirror without its main file.
-        for (const copy of ['mirror', 'main'] as const) {
-          await files.unlink(`${directory}/${segmentName(copy, number)}`);
-          await files.syncDirectory(directory).catch(fail);
-        }
-      }
+    discardBelow(sequenceNumber) {
+      discarding = discarding.then(() => discard(sequenceNumber)).catch(fail);
+      return discarding;
     },
     get bytes() {
       return segments.reduce((sum, state) => sum + state.mainBytes + state.mirrorBytes, appendedBytes);
@@ -235,6 +241,7 @@ function createLog(
       try {
         if (failure === undefined) await this.sync();
       } finally {
+        await discarding.catch(() => undefined);
         failure ??= new StorageError('CLOSED', `the log in ${directory} is closed.`);
         await allSettled([current.main.close(), current.mirror.close()]);
       }

@@ -155,6 +155,18 @@ describe('groups', () => {
     expect(log.stats.syncs).toBe(2);
   });
 
+  it('with durability in memory nothing is synced', async () => {
+    const files = createMemoryFiles();
+    await formatLog(files, DIRECTORY, SALT);
+    const { log } = await openLog(files, DIRECTORY, { durability: 'memory' });
+    const operations: string[] = [];
+    files.faults.beforeOperation = ({ name }) => void operations.push(name);
+    await appendAll(log, [promise(1)]);
+    log.rotate();
+    await appendAll(log, [promise(2)]);
+    expect(operations).toEqual(['write', 'write', 'open', 'open', 'write', 'write']);
+  });
+
   it('a sync without new records waits for the group being written', async () => {
     const files = createMemoryFiles();
     await formatLog(files, DIRECTORY, SALT);
@@ -256,7 +268,7 @@ describe('failures', () => {
             log.rotate();
             if (s === 3) {
               discarded = 2;
-              await log.discardBelow(3);
+              await Promise.all([log.discardBelow(2), log.discardBelow(3)]);
             }
           }
         } catch {}
