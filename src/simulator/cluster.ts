@@ -3,6 +3,7 @@
  * is decided by one seed.
  */
 
+import type { Signer } from '../crypto/port.ts';
 import { sha256 } from '../crypto/sha256.ts';
 import { makeSimulatedCrypto } from '../crypto/simulated.ts';
 import type { ClientLimits } from '../protocol/client/index.ts';
@@ -70,6 +71,8 @@ export interface ClusterOptions {
 export interface SimulatedCluster {
   readonly kernel: Kernel;
   readonly context: Context;
+  /** The replicas' keys, for those that lie in their own name. */
+  readonly signers: readonly Signer[];
   readonly network: Network;
   readonly replicas: readonly ReplicaDriver[];
   readonly disks: readonly Disk[];
@@ -276,6 +279,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
   const cluster: SimulatedCluster = {
     kernel,
     context,
+    signers,
     network,
     replicas,
     disks,
