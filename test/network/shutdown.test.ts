@@ -42,9 +42,16 @@ test('after close nothing is left running and nothing is reported', async () => 
   await ending;
   await Promise.all(gone);
   expect(counts()).toEqual(told);
+  const added = () => {
+    // The test runner has a timer of its own, which may be gone by now.
+    const known = [...before];
+    return running().filter(
+      (name) => !known.includes(name) || known.splice(known.indexOf(name), 1).length === 0,
+    );
+  };
   // A handle is gone some turns of the event loop after its socket said so.
-  for (let turns = 0; turns < 100 && running().length > before.length; turns++) await turn();
-  expect(running()).toEqual(before);
+  for (let turns = 0; turns < 1_000 && added().length > 0; turns++) await turn();
+  expect(added()).toEqual([]);
 });
 
 test('closing a transport that is about to listen ends both', async () => {
