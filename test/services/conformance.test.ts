@@ -95,12 +95,19 @@ const numberedChunk = (value: number) => {
 
 /** A counter written by hand, to be broken where the wrapper cannot reach. */
 function handmade(
-  fault: 'live snapshot' | 'shared' | 'keeps operation' | 'restores nothing' | 'trusts',
+  fault: 'live snapshot' | 'shared' | 'keeps operation' | 'keeps chunks' | 'restores nothing' | 'trusts',
 ): ServiceFactory {
   return () => {
     let total = 0;
-    let kept: Uint8Array = new Uint8Array(4);
-    const value = () => (fault === 'shared' ? shared : total) + (fault === 'keeps operation' ? kept[0]! : 0);
+    let kept: Uint8Array = new Uint8Array(0);
+    const countIn = (bytes: Uint8Array) => {
+      const decoded = decode(u53, bytes.slice(0, 8));
+      return decoded.ok ? decoded.value : undefined;
+    };
+    const value = () =>
+      (fault === 'shared' ? shared : total) +
+      (fault === 'keeps operation' ? (kept[0] ?? 0) : 0) +
+      (fault === 'keeps chunks' ? (countIn(kept) ?? 0) : 0);
     return {
       apply(operation) {
         if (operation.length !== 4) return new Uint8Array(0);
@@ -118,10 +125,12 @@ function handmade(
           read: () => encode(u53, shown()),
         };
       },
-      restore([chunk]) {
-        const restored = decode(u53, (chunk ?? new Uint8Array(0)).slice(0, 8));
-        if (!restored.ok && fault !== 'trusts') throw new Error('not a count');
-        if (fault !== 'restores nothing' && restored.ok) total = restored.value;
+      restore([chunk = new Uint8Array(0)]) {
+        const restored = countIn(chunk);
+        if (restored === undefined && fault !== 'trusts') throw new Error('not a count');
+        if (fault === 'restores nothing') return;
+        total = restored ?? 0;
+        if (fault === 'keeps chunks') [kept, total] = [chunk, 0];
         shared = total;
       },
     };
@@ -226,6 +235,7 @@ describe('a broken service is caught', () => {
         },
       })),
     ],
+    'keeps the chunks it was handed': ['aliasing', handmade('keeps chunks')],
     'takes altered chunks for its own': ['bad-chunks', handmade('trusts')],
     'keeps the bytes it was handed': ['determinism', handmade('keeps operation')],
     'keeps its state outside of the instance': ['shared-state', handmade('shared')],

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { createMerkleMap } from '../../src/crypto/merkle-map/index.ts';
 import { sha256 } from '../../src/crypto/sha256.ts';
 import { randomFrom } from '../../src/services/conformance/operations.ts';
 import {
@@ -16,7 +17,7 @@ import {
   verifyKvProof,
 } from '../../src/services/kv/index.ts';
 import type { Service } from '../../src/services/service.ts';
-import { toHex, utf8 } from '../../src/types/bytes.ts';
+import { toHex, u64Bytes, utf8 } from '../../src/types/bytes.ts';
 import { contextAt, NaiveStore, randomOperation, START_MS } from './support.ts';
 
 /** A service with shorthands; time stands still at START_MS unless given. */
@@ -288,10 +289,39 @@ describe('limits and hostile bytes', () => {
     expect(makeKv().read(kv.put('k', 'v'))).toEqual(refused('not-a-read'));
   });
 
-  test('chunks of a map that is no store are refused', () => {
-    const { service } = makeKv();
-    const bytes = service.snapshot().chunks()[0]!.bytes();
-    bytes[bytes.length - 9] = 9; // the key of the revision
-    expect(() => kvService(sha256)().restore([bytes])).toThrow(/kv: .*fetch them again/);
+  const revision = [[0], [...u64Bytes(1)]];
+  test.each<[string, number[][][]]>([
+    ['no revision', []],
+    ['an entry of no known kind', [revision, [[5], []]]],
+    ['a record that is none', [revision, [[1, 97], [1]]]],
+    ['an expiry of no record', [revision, [[2, 0, 0, 0, 0, 0, 0, 0, 9, 97], []]]],
+    [
+      'a record newer than the revision',
+      [
+        revision,
+        [
+          [1, 97],
+          [...u64Bytes(2), ...u64Bytes(1), 0, 0, 0, 0, 0],
+        ],
+      ],
+    ],
+    [
+      'a record without its expiry',
+      [
+        revision,
+        [
+          [1, 97],
+          [...u64Bytes(1), ...u64Bytes(1), 1, ...u64Bytes(9), 0, 0, 0, 0],
+        ],
+      ],
+    ],
+  ])('chunks of a map that is no store are refused: %s', (_name, entries) => {
+    const map = createMerkleMap(sha256);
+    for (const [key, value] of entries) map.put(Uint8Array.from(key!), Uint8Array.from(value!));
+    const chunks = map
+      .snapshot()
+      .chunks()
+      .map((chunk) => chunk.bytes());
+    expect(() => kvService(sha256)().restore(chunks)).toThrow(/kv: .*fetch them again/);
   });
 });

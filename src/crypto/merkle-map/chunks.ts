@@ -17,11 +17,14 @@ import { concatBytes, equalBytes, u32Bytes } from '../../types/bytes.ts';
 import type { Digest } from '../../types/identities.ts';
 import type { Crypto } from '../port.ts';
 import { type Node, newNode, nodeDigest } from './node.ts';
-import { EMPTY_PAGE, keyAt, pageBytes, splice, trimmed } from './page.ts';
+import { EMPTY_PAGE, keyAt, keyLength, pageBytes, splice, trimmed } from './page.ts';
 
 export const CHUNK_BYTES_TARGET = 256 * 1024;
 
-/** What is known of the chunks of a lowest inner node, without holding on to any page. */
+/** Bytes of a record beside bound and page. */
+const RECORD_OVERHEAD = 7;
+
+/** What is known of the chunks of a lowest inner node, without holding on to any leaf. */
 export interface ChunkMemo {
   /** The very array that was the node's digest then: while it still is, nothing below the node changed. */
   readonly of: Digest;
@@ -31,8 +34,9 @@ export interface ChunkMemo {
 
 interface ChunkSummary {
   readonly opens: number;
-  /** How many leaves the chunk holds. */
-  readonly bounds: readonly Uint8Array[];
+  /** The inner page as it was, where the leaves' bounds stand from entry `first` on. */
+  readonly page: Uint8Array;
+  readonly first: number;
   /** The leaves' digests, compared by identity: an array is made anew whenever a leaf changes. */
   readonly leaves: readonly Digest[];
   /** The chunk's digest, once it was asked for. */
@@ -68,52 +72,56 @@ function appendChunks(hash: Crypto['hash'], node: Node, opens: number, chunks: C
     );
     node.chunkMemo = { of: node.digest!, opens, summaries };
   }
-  let from = 0;
+  let next = 0;
   for (const summary of node.chunkMemo!.summaries) {
-    const first = from;
-    from += summary.leaves.length;
+    const first = next;
+    const count = summary.leaves.length;
+    next += count;
+    const bytes = () => serialise(node, first, count, summary.opens);
     chunks.push({
       get digest() {
-        summary.digest ??= hash(serialise(node, first, summary));
+        summary.digest ??= hash(bytes());
         return summary.digest;
       },
-      bytes: () => serialise(node, first, summary),
+      bytes,
     });
   }
 }
 
 /** Where the node's leaves are divided into chunks. */
 function summarise(node: Node, opens: number): ChunkSummary[] {
-  const summaries: { opens: number; bounds: Uint8Array[]; leaves: Digest[]; digest: undefined }[] = [];
+  const summaries: ChunkSummary[] = [];
+  let leaves: Digest[] = [];
   let bytes = Number.POSITIVE_INFINITY;
   for (const [i, leaf] of node.children!.entries()) {
-    const bound = keyAt(node.page, i);
-    const recordBytes = 7 + bound.length + pageBytes(leaf.page);
+    const recordBytes = RECORD_OVERHEAD + keyLength(node.page, i) + pageBytes(leaf.page);
     if (bytes + recordBytes > CHUNK_BYTES_TARGET) {
-      summaries.push({ opens: i === 0 ? opens : 0, bounds: [], leaves: [], digest: undefined });
+      leaves = [];
+      summaries.push({ opens: i === 0 ? opens : 0, page: node.page, first: i, leaves, digest: undefined });
       bytes = 0;
     }
     bytes += recordBytes;
-    const summary = summaries.at(-1)!;
-    summary.bounds.push(bound);
-    summary.leaves.push(leaf.digest!);
+    leaves.push(leaf.digest!);
   }
   return summaries;
 }
 
+/** Whether two chunks have the same bytes: the same leaves under the same bounds. */
 function isSame(a: ChunkSummary, b: ChunkSummary): boolean {
+  const bound = (of: ChunkSummary, i: number) => keyAt(of.page, of.first + i);
   return (
     a.opens === b.opens &&
     a.leaves.length === b.leaves.length &&
-    a.leaves.every((leaf, i) => leaf === b.leaves[i] && equalBytes(a.bounds[i]!, b.bounds[i]!))
+    a.leaves.every((leaf, i) => leaf === b.leaves[i] && equalBytes(bound(a, i), bound(b, i)))
   );
 }
 
-function serialise(node: Node, first: number, summary: ChunkSummary): Uint8Array {
+function serialise(node: Node, first: number, count: number, opens: number): Uint8Array {
   const parts: Uint8Array[] = [];
-  for (const [i, bound] of summary.bounds.entries()) {
+  for (let i = 0; i < count; i++) {
+    const bound = keyAt(node.page, first + i);
     const page = trimmed(node.children![first + i]!.page);
-    parts.push(Uint8Array.of(i === 0 ? summary.opens : 0, bound.length >>> 8, bound.length), bound);
+    parts.push(Uint8Array.of(i === 0 ? opens : 0, bound.length >>> 8, bound.length), bound);
     parts.push(u32Bytes(page.length), page);
   }
   return concatBytes(...parts);

@@ -36,7 +36,8 @@ function endOf(page: Uint8Array, count: number): number {
   return ((page[at]! << 24) | (page[at + 1]! << 16) | (page[at + 2]! << 8) | page[at + 3]!) >>> 0;
 }
 
-function keyLength(page: Uint8Array, index: number): number {
+/** How many bytes key `index` has. */
+export function keyLength(page: Uint8Array, index: number): number {
   const at = HEADER + SLOT * index + 4;
   return (page[at]! << 8) | page[at + 1]!;
 }
