@@ -141,6 +141,15 @@ describe('a reply is refused', () => {
     expect(it.driver.outcomes.size).toBe(0);
   });
 
+  it('if its signature is bad, though the same content was verified before', () => {
+    const { cluster, driver, executed } = inFlight();
+    const good = cluster.reply(0, executed);
+    receive(driver, 0, good);
+    receive(driver, 0, { ...good, entry: { ...good.entry, view: 9 } });
+    receive(driver, 0, { ...good, entry: { ...good.entry, signature: new Uint8Array(64) } });
+    expect(refusals(driver)).toEqual(['BAD_SIGNATURE', 'BAD_SIGNATURE']);
+  });
+
   it('if its path, index or size is wrong', () => {
     const { cluster, driver, executed } = inFlight();
     const good = cluster.reply(0, executed);

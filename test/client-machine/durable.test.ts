@@ -131,9 +131,12 @@ describe('a volatile session', () => {
       inFlight: undefined,
       accepted: driver.session.accepted,
     });
-    const outputs = driver.outputs.length;
-    submit(driver, 1, 'a');
-    expect(driver.outputs.slice(outputs).every(({ persist }) => persist === undefined)).toBe(true);
+    expect(submit(driver, 1, 'a').persist).toBeUndefined();
+    submit(driver, 2, 'b');
+    // The step that accepts one request and sends the next.
+    const { persist, sends } = answer(driver);
+    expect(sends).toHaveLength(1);
+    expect(persist).toMatchObject({ inFlight: undefined, timestamp: 0, accepted: driver.session.accepted });
   });
 
   it('begins with the key’s head', () => {

@@ -305,7 +305,6 @@ export function onRequestTick(
   if (agreed === undefined && nowMs >= flight.repeatAtMs) {
     flight.repeatDelayMs = Math.min(flight.repeatDelayMs * repeatGrowth, repeatMaxMs);
     flight.repeatAtMs = nowMs + flight.repeatDelayMs;
-    flight.busyUntilMs.clear();
     out.sends.push({ to: 'all', message: flight.message });
     out.events.push({ type: 'repeated' });
   }

@@ -36,7 +36,7 @@ export interface RequestFlight {
   readonly answers: Answers<Reply>;
   repeatAtMs: number;
   repeatDelayMs: number;
-  /** Until when each replica asked us not to repeat; emptied by each repetition. */
+  /** Until when each replica asked us last not to repeat. */
   readonly busyUntilMs: Map<ReplicaIndex, number>;
   /** Q replicas agree that it was executed, and none of them has sent the results in full. */
   agreed: Agreed | undefined;
