@@ -16,32 +16,13 @@ import type { Chunk } from '../../services/service.ts';
 import { concatBytes, equalBytes, u32Bytes } from '../../types/bytes.ts';
 import type { Digest } from '../../types/identities.ts';
 import type { Crypto } from '../port.ts';
-import { type Node, newNode, nodeDigest } from './node.ts';
+import { type ChunkSummary, type Node, newNode, nodeDigest } from './node.ts';
 import { EMPTY_PAGE, keyAt, keyLength, pageBytes, splice, trimmed } from './page.ts';
 
 export const CHUNK_BYTES_TARGET = 256 * 1024;
 
 /** Bytes of a record beside bound and page. */
 const RECORD_OVERHEAD = 7;
-
-/** What is known of the chunks of a lowest inner node, without holding on to any leaf. */
-export interface ChunkMemo {
-  /** The very array that was the node's digest then: while it still is, nothing below the node changed. */
-  readonly of: Digest;
-  readonly opens: number;
-  readonly summaries: readonly ChunkSummary[];
-}
-
-interface ChunkSummary {
-  readonly opens: number;
-  /** The inner page as it was, where the leaves' bounds stand from entry `first` on. */
-  readonly page: Uint8Array;
-  readonly first: number;
-  /** The leaves' digests, compared by identity: an array is made anew whenever a leaf changes. */
-  readonly leaves: readonly Digest[];
-  /** The chunk's digest, once it was asked for. */
-  digest: Digest | undefined;
-}
 
 /** All chunks of the tree under `root`; at least one. */
 export function chunksOf(hash: Crypto['hash'], root: Node): Chunk[] {

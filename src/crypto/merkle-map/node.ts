@@ -8,7 +8,6 @@ import { utf8 } from '../../types/bytes.ts';
 import type { Digest } from '../../types/identities.ts';
 import { DIGEST_BYTES } from '../../types/identities.ts';
 import type { Crypto } from '../port.ts';
-import type { ChunkMemo } from './chunks.ts';
 import { overwriteValue, trimmed } from './page.ts';
 
 export interface Node {
@@ -21,6 +20,25 @@ export interface Node {
   digest: Digest | undefined;
   /** What `chunks()` learned of this node or of the one it was copied from: a hint, checked before use. */
   chunkMemo: ChunkMemo | undefined;
+}
+
+/** What is known of the chunks of a lowest inner node, without holding on to any leaf. */
+export interface ChunkMemo {
+  /** The very array that was the node's digest then: while it still is, nothing below the node changed. */
+  readonly of: Digest;
+  readonly opens: number;
+  readonly summaries: readonly ChunkSummary[];
+}
+
+export interface ChunkSummary {
+  readonly opens: number;
+  /** The inner page as it was, where the leaves' bounds stand from entry `first` on. */
+  readonly page: Uint8Array;
+  readonly first: number;
+  /** The leaves' digests, compared by identity: an array is made anew whenever a leaf changes. */
+  readonly leaves: readonly Digest[];
+  /** The chunk's digest, once it was asked for. */
+  digest: Digest | undefined;
 }
 
 const LEAF_TAG = utf8('bft2f/1/map-leaf');

@@ -27,9 +27,9 @@ export { RULES, type Rule, type Violation } from './report.ts';
 
 export interface ConformanceOptions {
   /** A random operation, to be applied or read; `random(bound)` is an integer in 0…bound−1. */
-  operation(random: Random): Uint8Array;
+  readonly operation: (random: Random) => Uint8Array;
   /** Whether this result says that the operation was refused, so that it must have changed nothing. */
-  isRefusal?(result: Uint8Array): boolean;
+  readonly isRefusal?: (result: Uint8Array) => boolean;
   /** How many operations; 300 by default. */
   readonly steps?: number;
   /** The same seed, the same operations; 1 by default. */

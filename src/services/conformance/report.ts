@@ -43,7 +43,7 @@ export function attempt<T>(report: Report, what: string, run: () => T): T | unde
   try {
     return run();
   } catch (error) {
-    check(report, 'throws', false, `${what}: ${error}`);
+    check(report, 'throws', false, `${what}: ${String(error)}`);
     return undefined;
   }
 }
