@@ -4,10 +4,12 @@
  * that a longer one costs nobody anything.
  */
 
+import { keyOf } from '../types/bytes.ts';
 import type { ReplicaIndex } from '../types/identities.ts';
 import { type Context, signedBy } from './context.ts';
 import { primaryOf } from './genesis.ts';
-import { batchDigest } from './messages/batch.ts';
+import type { Batch } from './messages/batch.ts';
+import { batchBytes, batchDigest } from './messages/batch.ts';
 import type {
   CheckpointCertificate,
   CommitCertificate,
@@ -23,13 +25,10 @@ import {
   type PrePrepareMessage,
   prepareStatement,
 } from './messages/ordering.ts';
+import type { ClientRequest } from './messages/request.ts';
 import { rejectRequestForm, requestDigest, requestStatement } from './messages/request.ts';
 import type { Suspect } from './messages/view-change.ts';
 import { suspectStatement } from './messages/view-change.ts';
-import { keyOf } from '../types/bytes.ts';
-import type { Batch } from './messages/batch.ts';
-import type { ClientRequest } from './messages/request.ts';
-import { batchBytes } from './messages/batch.ts';
 
 export type CertificateError =
   | 'WRONG_VOTE_COUNT'

@@ -117,7 +117,8 @@ export function judgeEvidence(context: Context, evidence: Evidence): Verdict | u
       if (equalBytes(before, first.hashChainDigest)) return undefined;
       const end = chainOf(context.crypto, before, links).at(-1) ?? before;
       if (!equalBytes(end, second.hashChainDigest)) return undefined;
-      if (rejectCommitCertificate(context, first) ?? rejectCommitCertificate(context, second)) return undefined;
+      if (rejectCommitCertificate(context, first) ?? rejectCommitCertificate(context, second))
+        return undefined;
       const firstSigners = new Set(first.votes.map((vote) => vote.replica));
       const both = second.votes.map((vote) => vote.replica).filter((replica) => firstSigners.has(replica));
       return { guilty: first.view === second.view ? both : [], forked: true };

@@ -44,7 +44,10 @@ export const headSchema = struct({
 });
 export type Head = TypeOf<typeof headSchema>;
 
-export function entryStatement(cluster: Cluster, entry: EntryContent & { readonly view: number }): Uint8Array {
+export function entryStatement(
+  cluster: Cluster,
+  entry: EntryContent & { readonly view: number },
+): Uint8Array {
   return statement(
     cluster,
     'entry',

@@ -4,8 +4,8 @@
  */
 
 import { bytes, fixed, list, struct, type TypeOf, u32, u53, union } from '../../codec/index.ts';
-import { CAPS } from './caps.ts';
 import { batchSchema } from './batch.ts';
+import { CAPS } from './caps.ts';
 import { checkpointCertificateSchema, commitCertificateSchema } from './certificates.ts';
 import { headSchema } from './entry.ts';
 import { headerSchema } from './ordering.ts';
@@ -20,8 +20,11 @@ export const FETCHED_BYTES_MAX = 1024 * 1024;
 export const wantSchema = union('type', {
   /** The header that a voter accepted at (v, s). */
   header: [1, struct({ view: u53, sequenceNumber: u53 })],
-  /** Bodies by D(β). */
-  bodies: [2, struct({ digests: list(fixed(32), BODIES_PER_FETCH, 1) })],
+  /** Bodies by s and D(β). */
+  bodies: [
+    2,
+    struct({ bodies: list(struct({ sequenceNumber: u53, batchDigest: fixed(32) }), BODIES_PER_FETCH, 1) }),
+  ],
   /** D_{after+1} … up to ONE commit certificate. */
   links: [3, struct({ after: u53 })],
   /** The NEW-VIEW of the view. */

@@ -6,7 +6,7 @@
 import { bytes, struct, type TypeOf, union } from '../../codec/index.ts';
 import { checkpointSchema } from './checkpoint.ts';
 import { fetchedSchema, fetchSchema } from './fetch.ts';
-import { commitSchema, prepareSchema, prePrepareSchema } from './ordering.ts';
+import { commitSchema, prePrepareSchema, prepareSchema } from './ordering.ts';
 import { busySchema, getResultSchema, readReplySchema, readSchema, replySchema } from './reply.ts';
 import { clientRequestSchema } from './request.ts';
 import { statusMessageSchema } from './status.ts';

@@ -1,8 +1,8 @@
 /** What replicas answer clients: REPLY, READ-REPLY and BUSY, and what clients ask beside requests: READ, GET-RESULT. */
 
 import { bytes, choice, fixed, list, optional, struct, type TypeOf, u32, u53 } from '../../codec/index.ts';
+import { leafHash, rootOf } from '../../crypto/merkle-tree.ts';
 import type { Crypto } from '../../crypto/port.ts';
-import { emptyRoot, leafHash, rootOf } from '../../crypto/merkle-tree.ts';
 import { concatBytes } from '../../types/bytes.ts';
 import type { Digest } from '../../types/identities.ts';
 import { CAPS } from './caps.ts';
@@ -84,7 +84,7 @@ export function replyLeaf(
 
 /** The root over a request's results. */
 export function resultsRootOf(crypto: Pick<Crypto, 'hash'>, results: readonly Uint8Array[]): Digest {
-  return results.length === 0 ? emptyRoot(crypto.hash) : rootOf(crypto.hash, results);
+  return rootOf(crypto.hash, results);
 }
 
 /** The leaf data of L: HCD^i ‖ R^i. */

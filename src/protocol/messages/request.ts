@@ -84,14 +84,7 @@ export function requestStatement(
         seen.sequenceNumber,
         seen.hashChainDigest,
       )
-    : statement(
-        cluster,
-        'open',
-        request.client,
-        request.nonce,
-        seen.sequenceNumber,
-        seen.hashChainDigest,
-      );
+    : statement(cluster, 'open', request.client, request.nonce, seen.sequenceNumber, seen.hashChainDigest);
 }
 
 const digests = new WeakMap<ClientRequest, Digest>();

@@ -119,11 +119,21 @@ export type ReplicaEvent =
     }
   | { readonly type: 'suspected'; readonly view: View; readonly reason: string }
   | { readonly type: 'viewLeft'; readonly view: View; readonly next: View }
-  | { readonly type: 'viewEntered'; readonly view: View; readonly base: SequenceNumber; readonly headers: number }
+  | {
+      readonly type: 'viewEntered';
+      readonly view: View;
+      readonly base: SequenceNumber;
+      readonly headers: number;
+    }
   | { readonly type: 'checkpointed'; readonly sequenceNumber: SequenceNumber; readonly stateDigest: Digest }
   | { readonly type: 'stable'; readonly sequenceNumber: SequenceNumber }
   | { readonly type: 'fetching'; readonly what: string; readonly peer: ReplicaIndex }
-  | { readonly type: 'badAnswer'; readonly peer: ReplicaIndex; readonly what: string; readonly reason: string }
+  | {
+      readonly type: 'badAnswer';
+      readonly peer: ReplicaIndex;
+      readonly what: string;
+      readonly reason: string;
+    }
   | { readonly type: 'transferStarted'; readonly sequenceNumber: SequenceNumber }
   | { readonly type: 'transferred'; readonly sequenceNumber: SequenceNumber }
   | {

@@ -1,0 +1,141 @@
+/**
+ * Commit certificates and the links that lead to them (docs/protocol.md §3.7). Q votes for HCD^s commit the whole prefix up to s, whatever
+ * this replica had accepted; bodies may come later.
+ */
+
+import { equalBytes } from '../../types/bytes.ts';
+import type { Digest } from '../../types/identities.ts';
+import { chainOf } from '../hash-chain.ts';
+import type { CommitCertificate } from '../messages/certificates.ts';
+import { emit, persist } from './effects.ts';
+import { reportEvidence } from './evidence.ts';
+import { executeReady } from './execution.ts';
+import { castVotes } from './ordering.ts';
+import { findBody, hashChainDigestAt } from './slots.ts';
+import type { Replica } from './state.ts';
+import { verifyNewViewBase } from './view-change.ts';
+
+/** Enter: a verified commit certificate, from our own count of votes or brought by someone. */
+export function onCertificate(replica: Replica, certificate: CommitCertificate): void {
+  if (certificate.sequenceNumber <= replica.committed) return checkAgainstOurs(replica, certificate);
+  const links = linksFromSlots(replica, certificate);
+  if (links !== undefined) return commitLinks(replica, links, certificate);
+  if ((replica.unlinked?.sequenceNumber ?? 0) < certificate.sequenceNumber) replica.unlinked = certificate;
+  replica.gapsDirty = true;
+}
+
+/** The headers that we hold, as links, if they hash to the certificate's HCD. */
+function linksFromSlots(replica: Replica, certificate: CommitCertificate): readonly Digest[] | undefined {
+  const links: Digest[] = [];
+  for (let s = replica.committed + 1; s <= certificate.sequenceNumber; s++) {
+    const header = replica.slots.get(s)?.header;
+    if (header === undefined) return undefined;
+    links.push(header.batchDigest);
+  }
+  return leadsTo(replica, links, certificate) ? links : undefined;
+}
+
+/** Whether links from our committed prefix hash to what the certificate certifies. */
+export function leadsTo(replica: Replica, links: readonly Digest[], certificate: CommitCertificate): boolean {
+  const end = chainOf(replica.context.crypto, replica.committedDigest, links).at(-1);
+  return end !== undefined && equalBytes(end, certificate.hashChainDigest);
+}
+
+/** Precondition: links lead from our committed prefix to the certificate's HCD. Postcondition: all of them are committed. */
+export function commitLinks(
+  replica: Replica,
+  links: readonly Digest[],
+  certificate: CommitCertificate,
+): void {
+  const after = replica.committed;
+  const chain = chainOf(replica.context.crypto, replica.committedDigest, links);
+  for (const [i, batchDigest] of links.entries()) {
+    const s = after + 1 + i;
+    replica.log.set(s, {
+      batchDigest,
+      hashChainDigest: chain[i]!,
+      certificate,
+      batch: findBody(replica, s, batchDigest),
+      executed: undefined,
+      executedView: replica.view,
+    });
+    replica.slots.get(s)?.commits.clear();
+    const { view } = certificate;
+    emit(replica, { type: 'committed', view, sequenceNumber: s, hashChainDigest: chain[i]! });
+  }
+  replica.committed = certificate.sequenceNumber;
+  replica.committedDigest = certificate.hashChainDigest;
+  replica.commitCertificate = certificate;
+  replica.tooOldAt.clear();
+  replica.wantsTransfer = false;
+  persist(replica, { type: 'committed', after, links: [...links], certificate });
+  if (replica.unlinked !== undefined && replica.unlinked.sequenceNumber <= replica.committed) {
+    const unlinked = replica.unlinked;
+    replica.unlinked = undefined;
+    checkAgainstOurs(replica, unlinked);
+  }
+  verifyNewViewBase(replica);
+  executeReady(replica);
+  castVotes(replica);
+}
+
+/**
+ * A certificate at an s that we have committed must name our HCD^s; another one, with our own certificate and links, proves that more
+ * than f replicas are faulty.
+ */
+function checkAgainstOurs(replica: Replica, certificate: CommitCertificate): void {
+  const ours = hashChainDigestAt(replica, certificate.sequenceNumber);
+  if (ours === undefined || equalBytes(ours, certificate.hashChainDigest)) return;
+  const covering = replica.log.get(certificate.sequenceNumber)?.certificate ?? replica.commitCertificate;
+  if (covering === undefined || covering.sequenceNumber < certificate.sequenceNumber) return;
+  const links: Digest[] = [];
+  for (let s = certificate.sequenceNumber + 1; s <= covering.sequenceNumber; s++) {
+    const entry = replica.log.get(s);
+    if (entry === undefined) return;
+    links.push(entry.batchDigest);
+  }
+  reportEvidence(replica, { type: 'fork', first: certificate, second: covering, before: ours, links });
+}
+
+/** Links that a peer gave for the certificate it gave with them; answers what is wrong with them. */
+export function onLinks(
+  replica: Replica,
+  after: number,
+  links: readonly Digest[],
+  certificate: CommitCertificate,
+): string | undefined {
+  if (after + links.length !== certificate.sequenceNumber) return 'WRONG_LENGTH';
+  const start = hashChainDigestAt(replica, after);
+  if (after > replica.committed || start === undefined) return 'NOT_OURS';
+  const skip = replica.committed - after;
+  if (skip >= links.length) return undefined; // We have come further meanwhile.
+  const chain = chainOf(replica.context.crypto, start, links);
+  if (!equalBytes(chain.at(-1)!, certificate.hashChainDigest)) return 'LINKS_DO_NOT_LEAD_THERE';
+  if (skip > 0 && !equalBytes(chain[skip - 1]!, replica.committedDigest)) {
+    return reportForkedLinks(replica, after, links, certificate, chain);
+  }
+  commitLinks(replica, links.slice(skip), certificate);
+  return undefined;
+}
+
+/** Links under a true certificate that leave our chain below our committed prefix: the cluster has forked. */
+function reportForkedLinks(
+  replica: Replica,
+  after: number,
+  links: readonly Digest[],
+  certificate: CommitCertificate,
+  chain: readonly Digest[],
+): string | undefined {
+  const ours = replica.commitCertificate;
+  const index = ours === undefined ? -1 : ours.sequenceNumber - after - 1;
+  if (ours === undefined || index < 0) return 'LEAVES_OUR_CHAIN';
+  const before = chain[index]!;
+  reportEvidence(replica, {
+    type: 'fork',
+    first: ours,
+    second: certificate,
+    before,
+    links: links.slice(index + 1),
+  });
+  return undefined;
+}

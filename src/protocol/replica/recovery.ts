@@ -1,0 +1,315 @@
+/**
+ * Starting: from nothing, or from what the disk kept (docs/protocol.md §7). The log's records are folded into a fresh state with outputs muted; then the
+ * committed batches are executed again, and must give the entries that were recorded.
+ */
+
+import { assert } from '../../types/assert.ts';
+import { equalBytes, keyOf } from '../../types/bytes.ts';
+import { chainOf } from '../hash-chain.ts';
+import { createLedger, readWindowChunks, restoreLedger, snapshotLedger } from '../ledger.ts';
+import { batchDigest } from '../messages/batch.ts';
+import { type EntryContent, sameEntry } from '../messages/entry.ts';
+import type { StateSummary } from '../messages/fetch.ts';
+import type { DurableRecord } from '../records.ts';
+import { planNewView } from '../view-change-rules.ts';
+import { emit, persist } from './effects.ts';
+import { executeReady } from './execution.ts';
+import { type Clock, emptyOutput } from './io.ts';
+import { notePromise, onNewViewHeader } from './ordering.ts';
+import { findBody, slotOf } from './slots.ts';
+import type { Replica, ReplicaOptions } from './state.ts';
+
+/** A snapshot as it was read back: every chunk whole. */
+export interface RecoveredSnapshot {
+  readonly sequenceNumber: number;
+  readonly entry: EntryContent;
+  readonly summary: StateSummary;
+  readonly chunks: readonly Uint8Array[];
+  readonly windowChunks: readonly Uint8Array[];
+}
+
+export interface Recovered {
+  /** The newest whole one; undefined if there is none. */
+  readonly snapshot: RecoveredSnapshot | undefined;
+  /** In the order of the log; damaged ones are left out. */
+  readonly records: readonly DurableRecord[];
+  /** A promise was damaged in both copies, or the disk was emptied: this replica may have signed what it does not know. */
+  readonly promisesLost: boolean;
+}
+
+/** A replica in the genesis state, not yet started. */
+export function createReplica(options: ReplicaOptions, clock: Clock): Replica {
+  const { context, index, limits } = options;
+  return {
+    options,
+    context,
+    index,
+    limits,
+    ledger: createLedger(context, options.service, options.leaves),
+    now: clock,
+    out: emptyOutput(),
+    view: 0,
+    phase: 'normal',
+    silence: 'none',
+    mayPropose: true,
+    suspects: new Map(),
+    suspectedView: -1,
+    viewChanges: new Map(),
+    ownViewChange: undefined,
+    newView: undefined,
+    newViewBase: 0,
+    newViewLast: 0,
+    newViewVerified: true,
+    oldNewViews: [],
+    timeoutMs: limits.requestTimeoutMs,
+    newViewDeadlineMs: undefined,
+    viewEnteredAtMs: clock.monotonicMs,
+    executedInView: false,
+    slowInView: false,
+    slots: new Map(),
+    unvoted: new Set(),
+    votesStopped: false,
+    proposed: 0,
+    proposedTimeMs: 0,
+    heldProposals: new Set(),
+    committed: 0,
+    committedDigest: context.cluster.id,
+    commitCertificate: undefined,
+    log: new Map(),
+    logFloor: 0,
+    unlinked: undefined,
+    recordedEntries: new Map(),
+    signFloor: 0,
+    entries: new Map(),
+    recentStates: new Map(),
+    heldReads: [],
+    pending: new Map(),
+    pendingBytes: 0,
+    pendingPerKey: new Map(),
+    relayed: new Map(),
+    batchWaitingSinceMs: undefined,
+    stable: 0,
+    previousStable: 0,
+    ownCheckpoint: undefined,
+    recordedCheckpoints: new Map(),
+    stableCertificate: undefined,
+    stableSummary: undefined,
+    checkpoints: new Map(),
+    newestCheckpoint: new Map(),
+    snapshots: new Map(),
+    durableSnapshot: 0,
+    peers: new Map(),
+    statusNumber: 0,
+    heartbeatAtMs: clock.monotonicMs,
+    heartbeatSummary: '',
+    commitStalled: false,
+    committedAtHeartbeat: -1,
+    statusDue: new Set(),
+    statusSentAtMs: new Map(),
+    wanted: new Map(),
+    fetchNumbers: new Map(),
+    nextFetchNumber: 1,
+    demerits: new Map(),
+    gapsDirty: false,
+    transfer: undefined,
+    wantsTransfer: false,
+    tooOldAt: new Set(),
+    promisesHeld: new Map(),
+    ownPromise: { view: 0, sequenceNumber: 0 },
+    ownEntry: 0,
+    heardFrom: new Set(),
+    mayStart: context.cluster.thresholds.quorumSize === 1,
+    started: false,
+    versionVector: new Map(),
+    evidenceKnown: new Set(),
+    guilty: new Set(),
+    wakeAtMs: clock.monotonicMs,
+  };
+}
+
+/** Folds what the disk kept into a fresh replica. Postcondition: everything executable was executed and met its records. */
+export function recover(replica: Replica, recovered: Recovered): void {
+  const muted = replica.out;
+  replica.out = emptyOutput();
+  if (recovered.snapshot !== undefined) restoreSnapshot(replica, recovered.snapshot);
+  for (const record of recovered.records) foldRecord(replica, record);
+  finishFold(replica);
+  executeReady(replica);
+  replica.gapsDirty = true;
+  // What the replay executed beyond the recorded entries is news, and so are its snapshots: the disk may not have them.
+  const { snapshots, persist: records } = replica.out;
+  replica.out = muted;
+  replica.out.persist.push(...records);
+  replica.out.snapshots.push(...snapshots);
+  if (recovered.promisesLost && replica.silence === 'none') {
+    replica.silence = 'learner';
+    persist(replica, { type: 'learner', newestKnown: replica.ownEntry });
+    emit(replica, { type: 'becameLearner', reason: 'records of promises were lost on disk' });
+  }
+}
+
+function restoreSnapshot(replica: Replica, snapshot: RecoveredSnapshot): void {
+  const { entry, summary, sequenceNumber: s } = snapshot;
+  const { tree } = replica.ledger;
+  const window = readWindowChunks(snapshot.windowChunks);
+  assert(tree.size === s, 'the driver hands over the leaves up to the snapshot');
+  restoreLedger(replica.ledger, replica.options.service, entry, summary, snapshot.chunks, window);
+  const restored = snapshotLedger(replica.ledger);
+  replica.snapshots.set(s, { snapshot: restored, durable: true, leaseUntilMs: 0 });
+  replica.durableSnapshot = s;
+  replica.committed = s;
+  replica.committedDigest = entry.hashChainDigest;
+  replica.logFloor = s;
+  replica.ownEntry = s;
+  replica.signFloor = s;
+}
+
+function foldRecord(replica: Replica, record: DurableRecord): void {
+  switch (record.type) {
+    case 'accepted': {
+      const { header } = record;
+      notePromise(replica, header.view, header.sequenceNumber);
+      if (header.sequenceNumber <= replica.logFloor) return;
+      const slot = slotOf(replica, header.sequenceNumber);
+      slot.header = header;
+      slot.accepted = true;
+      slot.fromNewView = true;
+      return;
+    }
+    case 'body': {
+      if (record.sequenceNumber <= replica.logFloor) return;
+      const { cluster, crypto } = replica.context;
+      const digest = batchDigest(cluster, crypto, record.batch);
+      const slot = slotOf(replica, record.sequenceNumber);
+      slot.bodies.set(keyOf(digest), record.batch);
+      slot.persistedBodies.add(keyOf(digest));
+      const entry = replica.log.get(record.sequenceNumber);
+      if (entry !== undefined && equalBytes(entry.batchDigest, digest)) entry.batch = record.batch;
+      return;
+    }
+    case 'prepared': {
+      const { vote, certificate } = record;
+      notePromise(replica, vote.view, vote.sequenceNumber);
+      if (vote.sequenceNumber <= replica.logFloor) return;
+      const slot = slotOf(replica, vote.sequenceNumber);
+      slot.prepared = certificate;
+      slot.ownVotes.set(vote.view, vote);
+      return;
+    }
+    case 'committed':
+      return foldCommitted(replica, record);
+    case 'executed': {
+      const { type: _, view, ...entry } = record;
+      replica.ownEntry = Math.max(replica.ownEntry, entry.sequenceNumber);
+      replica.signFloor = Math.max(replica.signFloor, entry.sequenceNumber);
+      const { executed } = replica.ledger;
+      if (entry.sequenceNumber === executed.sequenceNumber) {
+        assert(sameEntry(entry, executed), 'the snapshot has the entry that was recorded for its batch');
+      }
+      if (entry.sequenceNumber > executed.sequenceNumber) {
+        replica.recordedEntries.set(entry.sequenceNumber, entry);
+      }
+      const logged = replica.log.get(entry.sequenceNumber);
+      if (logged !== undefined) logged.executedView = view;
+      return;
+    }
+    case 'suspected':
+      replica.suspectedView = Math.max(replica.suspectedView, record.view);
+      return;
+    case 'left': {
+      const { view } = record.viewChange.viewChange;
+      if (view <= replica.view) return;
+      replica.view = view;
+      replica.phase = 'changing';
+      replica.ownViewChange = record.viewChange;
+      return;
+    }
+    case 'entered': {
+      const { newView } = record;
+      if (newView.view < replica.view || (newView.view === replica.view && replica.phase === 'normal'))
+        return;
+      if (replica.newView !== undefined && replica.newView.view < newView.view) {
+        replica.oldNewViews.push({ newView: replica.newView, keptUntil: replica.stable });
+      }
+      replica.view = newView.view;
+      replica.phase = 'normal';
+      replica.newView = newView;
+      return;
+    }
+    case 'checkpointed': {
+      const { checkpoint } = record;
+      replica.ownCheckpoint = checkpoint;
+      if (checkpoint.sequenceNumber > replica.ledger.executed.sequenceNumber) {
+        replica.recordedCheckpoints.set(checkpoint.sequenceNumber, checkpoint);
+      }
+      return;
+    }
+    case 'stable': {
+      // h rises only to what our own state covers; a stable record above a lost snapshot is learned again from peers.
+      const { certificate, summary } = record;
+      if (certificate.sequenceNumber <= replica.stable || certificate.sequenceNumber > replica.committed)
+        return;
+      replica.previousStable = replica.stable;
+      replica.stable = certificate.sequenceNumber;
+      replica.stableCertificate = certificate;
+      replica.stableSummary = summary;
+      return;
+    }
+    case 'evidence':
+      return;
+    case 'learner':
+      replica.silence = 'learner';
+      return;
+  }
+}
+
+function foldCommitted(replica: Replica, record: Extract<DurableRecord, { type: 'committed' }>): void {
+  const { after, links, certificate } = record;
+  const skip = replica.committed - after;
+  // A gap means that a certificate above was damaged; peers have it.
+  if (skip < 0 || skip >= links.length) return;
+  const rest = links.slice(skip);
+  const chain = chainOf(replica.context.crypto, replica.committedDigest, rest);
+  if (!equalBytes(chain.at(-1)!, certificate.hashChainDigest)) return;
+  for (const [i, digest] of rest.entries()) {
+    const s = replica.committed + 1 + i;
+    replica.log.set(s, {
+      batchDigest: digest,
+      hashChainDigest: chain[i]!,
+      certificate,
+      batch: findBody(replica, s, digest),
+      executed: undefined,
+      executedView: replica.view,
+    });
+  }
+  replica.committed = certificate.sequenceNumber;
+  replica.committedDigest = certificate.hashChainDigest;
+  replica.commitCertificate = certificate;
+}
+
+/** Puts the view of the last NEW-VIEW, if we are in it, back into force, and the null batches, which are in no record. */
+function finishFold(replica: Replica): void {
+  const { newView } = replica;
+  if (newView !== undefined && newView.view === replica.view && replica.phase === 'normal') {
+    const { base } = planNewView(replica.context, newView.viewChanges)!;
+    replica.newViewBase = base.sequenceNumber;
+    replica.newViewLast = base.sequenceNumber + newView.headers.length;
+    replica.newViewVerified = false;
+    for (const header of newView.headers) {
+      const slot =
+        header.sequenceNumber > replica.logFloor ? slotOf(replica, header.sequenceNumber) : undefined;
+      if (slot !== undefined && slot.header?.view !== header.view) onNewViewHeader(replica, header);
+    }
+  }
+  const isLeading = replica.view % replica.context.cluster.thresholds.replicaCount === replica.index;
+  // It may have proposed what it does not remember: but for a view's first, PRE-PREPAREs travel before their records are durable.
+  const hasHistory = replica.ownPromise.sequenceNumber > 0 || replica.view > 0 || replica.committed > 0;
+  if (isLeading && replica.phase === 'normal' && hasHistory) replica.mayPropose = false;
+  for (const slot of replica.slots.values()) {
+    const { header } = slot;
+    if (header === undefined || header.view !== replica.view) continue;
+    if (slot.prepared?.header.view === replica.view && !slot.ownVotes.has(replica.view)) {
+      replica.unvoted.add(slot.sequenceNumber);
+    }
+  }
+}

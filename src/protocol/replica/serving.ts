@@ -1,0 +1,168 @@
+/** Answering FETCH: everything comes from what this replica holds, and promises nothing. */
+
+import type { SequenceNumber } from '../../types/identities.ts';
+import { batchBytes } from '../messages/batch.ts';
+import { CAPS } from '../messages/caps.ts';
+import type { Entry, Head } from '../messages/entry.ts';
+import { sameEntry } from '../messages/entry.ts';
+import { FETCHED_BYTES_MAX, type Payload, type Want } from '../messages/fetch.ts';
+import type { MessageOf } from '../messages/index.ts';
+import { maySignEntries, refuse, sendToParty } from './effects.ts';
+import type { Party } from './io.ts';
+import { signedEntry } from './replies.ts';
+import { findBody } from './slots.ts';
+import type { HeldSnapshot, Replica } from './state.ts';
+
+const NOT_HERE: Payload = { type: 'not-here' };
+
+/** Leaves and window entries in one answer. */
+const LEAVES_PER_ANSWER = 8_192;
+/** Links in one answer; its certificate may lie a little further. */
+const LINKS_PER_ANSWER = 4_096;
+
+/** Enter: FETCH from a peer; clients may ask for heads and proofs. */
+export function onFetch(replica: Replica, from: Party, message: MessageOf<'fetch'>): void {
+  const { want } = message;
+  if (from.kind === 'client' && want.type !== 'head' && want.type !== 'proof') {
+    return refuse(replica, from, message, 'NOT_FOR_CLIENTS');
+  }
+  const payload = serve(replica, want);
+  sendToParty(replica, from, { type: 'fetched', number: message.number, payload });
+}
+
+function serve(replica: Replica, want: Want): Payload {
+  switch (want.type) {
+    case 'header': {
+      const header = replica.slots.get(want.sequenceNumber)?.header;
+      return header?.view === want.view ? { type: 'header', header } : NOT_HERE;
+    }
+    case 'bodies':
+      return serveBodies(replica, want);
+    case 'links':
+      return serveLinks(replica, want.after);
+    case 'new-view': {
+      const held = [replica.newView, ...replica.oldNewViews.map((each) => each.newView)];
+      const newView = held.find((each) => each?.view === want.view);
+      return newView === undefined ? NOT_HERE : { type: 'new-view', newView };
+    }
+    case 'stable': {
+      const held = servedSnapshot(replica, replica.stable);
+      const checkpoint = replica.stableCertificate;
+      if (held === undefined || checkpoint === undefined) return NOT_HERE;
+      return { type: 'stable', checkpoint, summary: held.snapshot.summary };
+    }
+    case 'proof': {
+      const { from, to } = want;
+      if (from > to || to > replica.ledger.tree.size) return NOT_HERE;
+      return { type: 'proof', from, to, path: [...replica.ledger.tree.consistencyPath(from, to)] };
+    }
+    case 'leaves':
+      return serveLeaves(replica, want.from, want.to);
+    case 'window':
+      return serveWindow(replica, want.from, want.to);
+    case 'manifest': {
+      const held = servedSnapshot(replica, want.sequenceNumber);
+      const digests = held?.snapshot.chunks
+        .slice(want.from, want.from + LEAVES_PER_ANSWER)
+        .map((chunk) => chunk.digest);
+      if (digests === undefined || digests.length === 0) return NOT_HERE;
+      return { type: 'manifest', sequenceNumber: want.sequenceNumber, from: want.from, digests };
+    }
+    case 'chunk': {
+      const chunk = servedSnapshot(replica, want.sequenceNumber)?.snapshot.chunks[want.index];
+      if (chunk === undefined) return NOT_HERE;
+      const { sequenceNumber, index } = want;
+      return { type: 'chunk', sequenceNumber, index, bytes: chunk.bytes() };
+    }
+    case 'head': {
+      const head = newestHead(replica);
+      return head === undefined ? NOT_HERE : { type: 'head', head };
+    }
+  }
+}
+
+/** The bodies that are here, in the order asked, as many as fit one answer. */
+function serveBodies(replica: Replica, want: Extract<Want, { type: 'bodies' }>): Payload {
+  const batches = [];
+  let bytes = 0;
+  let isBelow = false;
+  for (const { sequenceNumber, batchDigest } of want.bodies) {
+    const batch = findBody(replica, sequenceNumber, batchDigest);
+    if (batch === undefined) {
+      isBelow ||= sequenceNumber <= replica.logFloor;
+      continue;
+    }
+    bytes += batchBytes(batch);
+    if (batches.length > 0 && bytes > FETCHED_BYTES_MAX) break;
+    batches.push(batch);
+  }
+  if (batches.length > 0) return { type: 'bodies', batches };
+  return isBelow ? { type: 'too-old', stable: replica.stable } : NOT_HERE;
+}
+
+function serveLinks(replica: Replica, after: SequenceNumber): Payload {
+  if (after >= replica.committed) return NOT_HERE;
+  if (after < replica.logFloor) return { type: 'too-old', stable: replica.stable };
+  const end = Math.min(after + LINKS_PER_ANSWER, replica.committed);
+  const certificate = replica.log.get(end)?.certificate;
+  if (certificate === undefined || certificate.sequenceNumber - after > CAPS.links) return NOT_HERE;
+  const links = [];
+  for (let s = after + 1; s <= certificate.sequenceNumber; s++) links.push(replica.log.get(s)!.batchDigest);
+  return { type: 'links', after, links, certificate };
+}
+
+/** A durable snapshot that is stable, with its lease renewed: it stays while a peer transfers it. */
+function servedSnapshot(replica: Replica, s: SequenceNumber): HeldSnapshot | undefined {
+  const held = replica.snapshots.get(s);
+  if (held === undefined || s > replica.stable || !held.durable) return undefined;
+  const leased = [...replica.snapshots.values()].filter(
+    (each) => each.leaseUntilMs > replica.now.monotonicMs,
+  );
+  // Two leases at most, so that transfers cannot pin the whole history.
+  if (leased.length < 2 || leased.includes(held)) {
+    held.leaseUntilMs = replica.now.monotonicMs + replica.limits.transferLeaseMs;
+  }
+  return held;
+}
+
+function serveLeaves(replica: Replica, from: number, to: number): Payload {
+  const store = replica.options.leaves;
+  const end = Math.min(to, from + LEAVES_PER_ANSWER);
+  if (from >= end || end > store.size) return NOT_HERE;
+  const leaves = [];
+  for (let i = from; i < end; i++) leaves.push(store.read(i));
+  return { type: 'leaves', from, leaves };
+}
+
+function serveWindow(replica: Replica, from: SequenceNumber, to: SequenceNumber): Payload {
+  const entries = [];
+  const end = Math.min(to, from + LEAVES_PER_ANSWER);
+  for (let s = from + 1; s <= end; s++) {
+    const entry = replica.ledger.window.get(s);
+    if (entry === undefined) return NOT_HERE;
+    entries.push(entry);
+  }
+  return entries.length === 0 ? NOT_HERE : { type: 'window', from, entries };
+}
+
+/** cur(V): the newest content on which Q of the entries that we hold agree. */
+export function newestHead(replica: Replica): Head | undefined {
+  const { quorumSize } = replica.context.cluster.thresholds;
+  const entries: Entry[] = [...replica.versionVector.values()];
+  if (maySignEntries(replica) && replica.ledger.executed.sequenceNumber > 0) {
+    entries.push(signedEntry(replica, replica.ledger.executed));
+  }
+  const bySigner = new Map(entries.map((entry) => [entry.replica, entry]));
+  const all = [...bySigner.values()].sort((a, b) => b.sequenceNumber - a.sequenceNumber);
+  for (const entry of all) {
+    const agreeing = all.filter((other) => sameEntry(entry, other));
+    if (agreeing.length < quorumSize) continue;
+    const { sequenceNumber, hashChainDigest, repliesRoot, logRoot } = entry;
+    const votes = agreeing
+      .sort((a, b) => a.replica - b.replica)
+      .slice(0, quorumSize)
+      .map(({ replica: index, view, signature }) => ({ replica: index, view, signature }));
+    return { sequenceNumber, hashChainDigest, repliesRoot, logRoot, votes };
+  }
+  return undefined;
+}

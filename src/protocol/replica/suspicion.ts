@@ -1,0 +1,61 @@
+/**
+ * Suspicion (docs/protocol.md §5.1). A SUSPECT asks to abandon all views up to one; views are left together, on Q of them, so a lone replica
+ * that timed out goes on taking part. In PBFT it stops voting for good.
+ */
+
+import type { ReplicaIndex, View } from '../../types/identities.ts';
+import { isSuspectSigned } from '../certificates.ts';
+import type { MessageOf } from '../messages/index.ts';
+import { type Suspect, suspectStatement } from '../messages/view-change.ts';
+import { kthHighest } from '../quorum.ts';
+import { emit, maySignOrdering, persist, promiseToAll, refuse, sign } from './effects.ts';
+import { promisesHeldOf } from './ordering.ts';
+import type { Replica } from './state.ts';
+import { leaveView } from './view-change.ts';
+
+/** Asks to abandon every view up to `view`, once. */
+export function suspect(replica: Replica, view: View, reason: string): void {
+  if (replica.suspectedView >= view || !maySignOrdering(replica)) return;
+  replica.suspectedView = view;
+  persist(replica, { type: 'suspected', view });
+  emit(replica, { type: 'suspected', view, reason });
+  promiseToAll(replica, { type: 'suspect', ...signSuspect(replica, view) });
+}
+
+export function signSuspect(replica: Replica, view: View): Suspect {
+  const signature = sign(replica, suspectStatement(replica.context.cluster, { view }));
+  return { view, replica: replica.index, signature };
+}
+
+/** Enter: SUSPECT from its signer, our own by loopback. */
+export function onSuspect(replica: Replica, from: ReplicaIndex, message: MessageOf<'suspect'>): void {
+  const { type: _, ...suspicion } = message;
+  if (suspicion.replica !== from) {
+    return refuse(replica, { kind: 'replica', index: from }, message, 'NOT_THE_SIGNER');
+  }
+  if (!addSuspect(replica, suspicion)) {
+    return refuse(replica, { kind: 'replica', index: from }, message, 'OLD_OR_UNSIGNED');
+  }
+  weighSuspicions(replica);
+}
+
+/** Keeps a SUSPECT if it is its signer's highest and signed; the caller weighs them then. */
+export function addSuspect(replica: Replica, suspicion: Suspect): boolean {
+  const known = replica.suspects.get(suspicion.replica);
+  if (known !== undefined && known.view >= suspicion.view) return false;
+  if (!isSuspectSigned(replica.context, suspicion)) return false;
+  replica.suspects.set(suspicion.replica, suspicion);
+  const held = promisesHeldOf(replica, suspicion.replica);
+  held.suspect = Math.max(held.suspect, suspicion.view + 1);
+  return true;
+}
+
+/** Joins a suspicion that at least one correct replica shares, and leaves when a quorum wants to. */
+export function weighSuspicions(replica: Replica): void {
+  const { suspicionSize, quorumSize } = replica.context.cluster.thresholds;
+  const views = [...replica.suspects.values()].map((each) => each.view);
+  const shared = kthHighest(views, suspicionSize);
+  if (shared !== undefined && shared >= replica.view) suspect(replica, shared, 'others suspect it too');
+  const agreed = kthHighest(views, quorumSize);
+  if (agreed !== undefined && agreed >= replica.view) leaveView(replica, agreed + 1);
+}
