@@ -92,7 +92,7 @@ describe('sending', () => {
       expect(sends[0]!.message).toBe(first);
       times.push(driver.nowMs);
     }
-    expect(times).toEqual([500, 1250, 2375, 4062.5, 6593.75, 10390.625, 15390.625, 20390.625]);
+    expect(times).toEqual([500, 1250, 2375, 4063, 6595, 10_393, 15_393, 20_393]);
     answer(driver);
     expect(driver.outcomes.get(1)?.type).toBe('accepted');
     expect(driver.wakeAtMs).toBe(Number.POSITIVE_INFINITY);
@@ -171,7 +171,7 @@ describe('results that come as hashes', () => {
       [20, 3],
       [50, 1],
       [95, 2],
-      [162.5, 3],
+      [163, 3],
     ]);
     receive(driver, 2, { ...driver.cluster.reply(2, executed), results: [new Uint8Array(4999)] });
     expect(driver.outcomes.has(1)).toBe(false);

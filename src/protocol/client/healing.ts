@@ -9,6 +9,7 @@ import type { ReplicaIndex } from '../../types/identities.ts';
 import type { Head } from '../messages/entry.ts';
 import type { MessageOf } from '../messages/index.ts';
 import type { ClientOutput } from './io.ts';
+import { nextDelayMs } from './limits.ts';
 import { acceptedSequenceNumber, advance, type ClientSession, type HealFlight, land } from './session.ts';
 
 /** Q replicas answered STALE with the head `to`. The operations are back in the queue: they were certainly not applied. */
@@ -35,12 +36,11 @@ export function startHealing(session: ClientSession, to: Head, nowMs: number, ou
 
 /** Asks the next of the head's signers, in rotation, more and more slowly. */
 function askNext(session: ClientSession, flight: HealFlight, nowMs: number, out: ClientOutput): void {
-  const { repeatGrowth, repeatMaxMs } = session.limits;
   const { from, to, number } = flight;
   const { replica } = to.votes[flight.asked % to.votes.length]!;
   flight.asked++;
   flight.askAtMs = nowMs + flight.askDelayMs;
-  flight.askDelayMs = Math.min(flight.askDelayMs * repeatGrowth, repeatMaxMs);
+  flight.askDelayMs = nextDelayMs(session.limits, flight.askDelayMs);
   const want = { type: 'proof' as const, from: from.sequenceNumber, to: to.sequenceNumber };
   out.sends.push({ to: replica, message: { type: 'fetch', number, want } });
 }

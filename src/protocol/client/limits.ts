@@ -32,3 +32,8 @@ export const DEFAULT_CLIENT_LIMITS: ClientLimits = {
   answersPerReplicaMax: 4,
   entriesPerReplicaMax: 8,
 };
+
+/** The wait after one of `delayMs`: longer, whole milliseconds, up to the limit. */
+export function nextDelayMs({ repeatGrowth, repeatMaxMs }: ClientLimits, delayMs: number): number {
+  return Math.min(Math.ceil(delayMs * repeatGrowth), repeatMaxMs);
+}

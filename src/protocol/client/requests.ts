@@ -13,6 +13,7 @@ import { rejectResults, repliesAgree, verifyReply } from './acceptance.ts';
 import { addAnswer, makeAnswers } from './answers.ts';
 import { startHealing } from './healing.ts';
 import type { ClientOutput, Rejection } from './io.ts';
+import { nextDelayMs } from './limits.ts';
 import { makeOpen, OPEN_NONCE_BYTES, readSessionNumber } from './open.ts';
 import { putBack, rejectOperations, takeOperations } from './queue.ts';
 import {
@@ -299,11 +300,10 @@ export function onRequestTick(
   nowMs: number,
   out: ClientOutput,
 ): void {
-  const { repeatGrowth, repeatMaxMs } = session.limits;
   const { agreed } = flight;
   // Once Q agree, only the results are lacking, and GET-RESULT asks for them.
   if (agreed === undefined && nowMs >= flight.repeatAtMs) {
-    flight.repeatDelayMs = Math.min(flight.repeatDelayMs * repeatGrowth, repeatMaxMs);
+    flight.repeatDelayMs = nextDelayMs(session.limits, flight.repeatDelayMs);
     flight.repeatAtMs = nowMs + flight.repeatDelayMs;
     out.sends.push({ to: 'all', message: flight.message });
     out.events.push({ type: 'repeated' });
@@ -311,7 +311,7 @@ export function onRequestTick(
   if (agreed !== undefined && nowMs >= agreed.askAtMs) {
     const replier = agreed.repliers[agreed.asked % agreed.repliers.length]!;
     agreed.asked++;
-    agreed.askDelayMs = Math.min(agreed.askDelayMs * repeatGrowth, repeatMaxMs);
+    agreed.askDelayMs = nextDelayMs(session.limits, agreed.askDelayMs);
     agreed.askAtMs = nowMs + agreed.askDelayMs;
     if (!agreed.without.has(replier)) agreed.without.set(replier, 0);
     out.sends.push({ to: replier, message: { type: 'get-result', requestDigest: flight.digest } });
