@@ -15,7 +15,8 @@ import { type ClientInput, type ClientOutput, emptyClientOutput } from './io.ts'
 import type { ClientLimits } from './limits.ts';
 import { enqueue } from './queue.ts';
 import { onReadReply, onReadTick, startRead } from './reads.ts';
-import { launch, onBusy, onReply, onRequestTick, startOpen, startRequest } from './requests.ts';
+import { onReply } from './replies.ts';
+import { launch, onBusy, onRequestTick, startOpen, startRequest } from './requests.ts';
 import { type ClientSession, complete, durableOf, end, type Queued } from './session.ts';
 
 export interface SessionOptions {
