@@ -81,9 +81,10 @@ export function genesisEntry(context: Context): EntryContent {
   };
 }
 
-/** The genesis state. `leaves` is emptied. */
+/**
+ * The genesis state. `leaves` must be empty, or hold exactly the leaves below the snapshot that is restored next.
+ */
 export function createLedger(context: Context, service: ServiceFactory, leaves: LeafStore): Ledger {
-  leaves.truncate(0);
   return {
     context,
     listed: new Set(context.cluster.genesis.listed.map(keyOf)),

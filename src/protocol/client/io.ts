@@ -22,6 +22,11 @@ export type ClientInput =
   | { readonly type: 'submit'; readonly token: number; readonly operation: Uint8Array }
   /** An operation that changes nothing. Answered without ordering if Q replicas agree at once. */
   | { readonly type: 'read'; readonly token: number; readonly operation: Uint8Array }
+  /**
+   * Nobody waits for this token any more. What was not sent is rejected as WITHDRAWN, so is a READ, which changes nothing; what is in
+   * flight stays so, and completes in its time.
+   */
+  | { readonly type: 'withdraw'; readonly token: number }
   /** `from` as the transport authenticated it. */
   | { readonly type: 'receive'; readonly from: ReplicaIndex; readonly message: Message }
   /** A replica's connection is up (again): it is sent what is in flight. */
@@ -31,7 +36,7 @@ export type ClientInput =
   | { readonly type: 'close' };
 
 /** Why an operation was certainly not applied in the client's history. */
-export type Rejection = Exclude<Status, 'OK'> | 'TOO-LARGE' | 'QUEUE-FULL' | 'CLOSED';
+export type Rejection = Exclude<Status, 'OK'> | 'TOO-LARGE' | 'QUEUE-FULL' | 'WITHDRAWN' | 'CLOSED';
 
 export type Outcome =
   /** Executed, says a quorum; `result` is the receipt's at `index`. A read that was ordered ends like this too. */

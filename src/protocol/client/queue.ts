@@ -2,7 +2,7 @@
 
 import type { GenesisLimits } from '../genesis.ts';
 import type { ClientOutput, Rejection } from './io.ts';
-import { type ClientSession, complete, type Queued } from './session.ts';
+import { type ClientSession, complete, land, type Queued } from './session.ts';
 
 /** On `submit` and `read`: the item waits its turn, or is rejected at once. */
 export function enqueue(session: ClientSession, item: Queued, out: ClientOutput): void {
@@ -23,6 +23,21 @@ function rejectItem(session: ClientSession, { operation }: Queued): Rejection | 
     return 'QUEUE-FULL';
   }
   return undefined;
+}
+
+/** On `withdraw`: an item that waits was not sent, or certainly not applied, so it can be forgotten. */
+export function withdraw(session: ClientSession, token: number, out: ClientOutput): void {
+  const { flight, queue } = session;
+  if (flight?.type === 'read' && flight.item.token === token) {
+    land(session);
+    complete([flight.item], { type: 'rejected', status: 'WITHDRAWN' }, out);
+    return;
+  }
+  const item = queue.find((it) => it.token === token);
+  if (item === undefined) return;
+  session.queue = queue.filter((it) => it !== item);
+  session.queuedBytes -= item.operation.length;
+  complete([item], { type: 'rejected', status: 'WITHDRAWN' }, out);
 }
 
 /** Takes the operations at the head of the queue that fit one request; a read among them ends the run, so that order is kept. */

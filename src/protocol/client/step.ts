@@ -13,7 +13,7 @@ import { type EntryCache, makeEntryCache } from './entry-cache.ts';
 import { onFetched, onHealTick } from './healing.ts';
 import { type ClientInput, type ClientOutput, emptyClientOutput } from './io.ts';
 import type { ClientLimits } from './limits.ts';
-import { enqueue } from './queue.ts';
+import { enqueue, withdraw } from './queue.ts';
 import { onReadReply, onReadTick, startRead } from './reads.ts';
 import { onReply } from './replies.ts';
 import { launch, onBusy, onRequestTick, startOpen, startRequest } from './requests.ts';
@@ -106,6 +106,9 @@ export function clientStep(session: ClientSession, input: ClientInput, clock: Cl
       enqueue(session, { kind: input.type === 'read' ? 'read' : 'operation', token, operation }, out);
       break;
     }
+    case 'withdraw':
+      withdraw(session, input.token, out);
+      break;
     case 'receive': {
       const { from, message } = input;
       const reason = onMessage(session, from, message, nowMs, out);

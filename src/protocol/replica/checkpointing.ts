@@ -42,8 +42,6 @@ export function maybeCheckpoint(replica: Replica, s: SequenceNumber): void {
   emit(replica, { type: 'checkpointed', sequenceNumber: s, stateDigest: snapshot.stateDigest });
   if (recorded !== undefined) replica.ownCheckpoint = recorded;
   else if (maySignEntries(replica)) signCheckpoint(replica, content);
-  // Others may have agreed on s before us.
-  checkStable(replica, s);
 }
 
 function signCheckpoint(replica: Replica, content: CheckpointContent): void {
@@ -87,11 +85,12 @@ function rejectCheckpoint(replica: Replica, from: ReplicaIndex, checkpoint: Chec
   return undefined;
 }
 
-/** Q equal CHECKPOINTs for s make it stable, once our own state at s is the same. */
+/** Q equal CHECKPOINTs for s make it stable, once our own state at s is the same and durable. */
 function checkStable(replica: Replica, s: SequenceNumber): void {
   const votes = replica.checkpoints.get(s);
   const held = replica.snapshots.get(s);
-  if (votes === undefined || held === undefined || s <= replica.stable) return;
+  // h waits for our own snapshot: else a slow disk would let the log above it grow without bound.
+  if (votes === undefined || held?.durable !== true || s <= replica.stable) return;
   const { hashChainDigest, logRoot } = held.snapshot.entry;
   const ours = { sequenceNumber: s, hashChainDigest, logRoot, stateDigest: held.snapshot.stateDigest };
   const { quorumSize } = replica.context.cluster.thresholds;
@@ -141,21 +140,26 @@ export function onSnapshotDurable(replica: Replica, s: SequenceNumber): void {
   if (held === undefined) return;
   held.durable = true;
   replica.durableSnapshot = Math.max(replica.durableSnapshot, s);
+  checkStable(replica, s);
   collectGarbage(replica);
 }
 
 /**
  * Forgets what no one needs: batches up to the last but one stable checkpoint, so that a peer that is only a little behind can still be given
- * batches instead of the whole state; nothing that our own durable snapshot does not cover, and nothing that is on lease.
+ * batches instead of the whole state; nothing that our own durable snapshot does not cover; and nothing that is on lease, as long as that
+ * is not more than M behind.
  */
 function collectGarbage(replica: Replica): void {
   const now = replica.now.monotonicMs;
-  const leased = [...replica.snapshots].filter(([, held]) => held.leaseUntilMs > now).map(([s]) => s);
+  const { watermarkWindow } = replica.context.cluster.limits;
+  const leased = [...replica.snapshots]
+    .filter(([s, held]) => held.leaseUntilMs > now && s + watermarkWindow >= replica.stable)
+    .map(([s]) => s);
   const low = Math.min(replica.previousStable, replica.durableSnapshot, ...leased);
   for (const s of replica.checkpoints.keys()) if (s <= replica.stable) replica.checkpoints.delete(s);
   const newest = Math.min(replica.stable, replica.durableSnapshot);
-  for (const [s, held] of replica.snapshots) {
-    if (s < newest && held.leaseUntilMs <= now) replica.snapshots.delete(s);
+  for (const s of replica.snapshots.keys()) {
+    if (s < newest && !leased.includes(s)) replica.snapshots.delete(s);
   }
   const { oldNewViews } = replica;
   while (oldNewViews.length > 0 && oldNewViews[0]!.keptUntil <= replica.stable) oldNewViews.shift();

@@ -15,7 +15,7 @@ import { onFetched, updateWanted } from './fetching.ts';
 import { type Clock, emptyOutput, type Input, type Output, type Party } from './io.ts';
 import { onCommit, onPrePrepare, onPrepare } from './ordering.ts';
 import { onRead } from './reading.ts';
-import { createReplica, type Recovered, recover } from './recovery.ts';
+import { type Recovered, recoverReplica } from './recovery.ts';
 import { onGetResult } from './replies.ts';
 import { onRelay, onRequest } from './requests.ts';
 import { onFetch } from './serving.ts';
@@ -41,8 +41,7 @@ export function startReplica(
   recovered: Recovered,
   clock: Clock,
 ): { readonly replica: Replica; readonly output: Output } {
-  const replica = createReplica(options, clock);
-  recover(replica, recovered);
+  const replica = recoverReplica(options, recovered, clock);
   statusDueToAll(replica);
   const output = finishStep(replica, true);
   return { replica, output };

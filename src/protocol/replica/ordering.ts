@@ -146,8 +146,9 @@ export function tryAccept(replica: Replica, slot: Slot): void {
   replica.heldProposals.delete(slot.sequenceNumber);
   slot.accepted = true;
   const { view, sequenceNumber, batchDigest: digest } = header;
-  persist(replica, { type: 'accepted', header });
+  // The body first: a crash between the two must not leave a header that we would prepare again without its body.
   persistBody(replica, slot, digest, batch);
+  persist(replica, { type: 'accepted', header });
   notePromise(replica, view, sequenceNumber);
   emit(replica, { type: 'accepted', view, sequenceNumber, batchDigest: digest });
   if (primaryOf(replica.context.cluster, view) !== replica.index) {

@@ -37,8 +37,8 @@ export interface Recovered {
   readonly promisesLost: boolean;
 }
 
-/** A replica in the genesis state, not yet started. */
-export function createReplica(options: ReplicaOptions, clock: Clock): Replica {
+/** A replica in the genesis state, but for the leaves below its snapshot; not yet started. */
+function createReplica(options: ReplicaOptions, clock: Clock): Replica {
   const { context, index, limits } = options;
   return {
     options,
@@ -127,8 +127,23 @@ export function createReplica(options: ReplicaOptions, clock: Clock): Replica {
   };
 }
 
-/** Folds what the disk kept into a fresh replica. Postcondition: everything executable was executed and met its records. */
-export function recover(replica: Replica, recovered: Recovered): void {
+/**
+ * A replica with everything the disk kept folded into it, not yet started. Postcondition: everything executable was executed and met its
+ * records.
+ * @throws InvariantError if the disk contradicts itself.
+ */
+export function recoverReplica(options: ReplicaOptions, recovered: Recovered, clock: Clock): Replica {
+  const { leaves } = options;
+  const s = recovered.snapshot?.sequenceNumber ?? 0;
+  assert(leaves.size >= s, `the leaf store holds ${leaves.size} leaves; the snapshot at ${s} needs as many`);
+  // Leaves above the snapshot are made again by replay: what was written without being synced is not to be trusted.
+  leaves.truncate(s);
+  const replica = createReplica(options, clock);
+  recover(replica, recovered);
+  return replica;
+}
+
+function recover(replica: Replica, recovered: Recovered): void {
   const muted = replica.out;
   replica.out = emptyOutput();
   if (recovered.snapshot !== undefined) restoreSnapshot(replica, recovered.snapshot);
@@ -152,7 +167,7 @@ function restoreSnapshot(replica: Replica, snapshot: RecoveredSnapshot): void {
   const { entry, summary, sequenceNumber: s } = snapshot;
   const { tree } = replica.ledger;
   const window = readWindowChunks(snapshot.windowChunks);
-  assert(tree.size === s, 'the driver hands over the leaves up to the snapshot');
+  assert(tree.size === s, 'the log tree ends where the snapshot stands');
   restoreLedger(replica.ledger, replica.options.service, entry, summary, snapshot.chunks, window);
   const restored = snapshotLedger(replica.ledger);
   replica.snapshots.set(s, { snapshot: restored, durable: true, leaseUntilMs: 0 });

@@ -10,9 +10,6 @@ import { emit, maySignEntries, promiseToClient, sign } from './effects.ts';
 import type { Party } from './io.ts';
 import type { Replica } from './state.ts';
 
-/** How many signed entries are kept to be sent again without signing anew. */
-const ENTRIES_KEPT = 256;
-
 /**
  * Our signed entry with this content. The content is the only one this replica ever signs for its s: it comes from the
  * ledger, and its `executed` record precedes it in the log.
@@ -26,7 +23,9 @@ export function signedEntry(replica: Replica, content: EntryContent): Entry {
   const signature = sign(replica, entryStatement(replica.context.cluster, fields));
   const entry = { ...fields, replica: replica.index, signature };
   replica.entries.set(sequenceNumber, entry);
-  if (replica.entries.size > ENTRIES_KEPT) replica.entries.delete(replica.entries.keys().next().value!);
+  // The last 2W are kept, to be sent again without signing anew.
+  const kept = 2 * replica.context.cluster.limits.pipelineWindow;
+  if (replica.entries.size > kept) replica.entries.delete(replica.entries.keys().next().value!);
   return entry;
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { equalBytes } from '../../types/bytes.ts';
-import type { ReplicaIndex, SequenceNumber } from '../../types/identities.ts';
+import type { ReplicaIndex, SequenceNumber, View } from '../../types/identities.ts';
 import { signedBy } from '../context.ts';
 import { primaryOf } from '../genesis.ts';
 import { entryStatement } from '../messages/entry.ts';
@@ -219,6 +219,18 @@ function answer(replica: Replica, peer: ReplicaIndex, before: StatusMessage, now
   }
 }
 
+/** Our PREPARE for what we accepted in `view`, signed again byte for byte; none while the body is lost to damage. */
+function ownPrepare(replica: Replica, slot: Slot, view: View): MessageOf<'prepare'> | undefined {
+  const { header, sequenceNumber } = slot;
+  if (header === undefined || !slot.accepted || header.view !== view) return undefined;
+  if (primaryOf(replica.context.cluster, view) === replica.index) return undefined;
+  const { batchDigest } = header;
+  if (findBody(replica, sequenceNumber, batchDigest) === undefined) return undefined;
+  const fields = { view, sequenceNumber, batchDigest };
+  const signature = sign(replica, prepareStatement(replica.context.cluster, fields));
+  return { type: 'prepare', ...fields, replica: replica.index, signature };
+}
+
 function resendOrdering(
   replica: Replica,
   peer: ReplicaIndex,
@@ -229,18 +241,13 @@ function resendOrdering(
   const slot = replica.slots.get(s);
   if (slot === undefined) return;
   const { header } = slot;
-  if (header !== undefined && slot.accepted && header.view === view) {
-    const { batchDigest } = header;
-    if (primaryOf(replica.context.cluster, view) === replica.index) {
-      // Header only: the body, if it lacks that too, it fetches.
-      if (missedTwice('missingHeaders'))
-        promiseTo(replica, peer, { type: 'pre-prepare', header, batch: undefined });
-    } else if (missedTwice('missingPrepares')) {
-      const fields = { view, sequenceNumber: s, batchDigest };
-      const signature = sign(replica, prepareStatement(replica.context.cluster, fields));
-      promiseTo(replica, peer, { type: 'prepare', ...fields, replica: replica.index, signature });
-    }
+  const isPrimary = primaryOf(replica.context.cluster, view) === replica.index;
+  if (isPrimary && header?.view === view && slot.accepted && missedTwice('missingHeaders')) {
+    // Header only: the body, if it lacks that too, it fetches.
+    promiseTo(replica, peer, { type: 'pre-prepare', header, batch: undefined });
   }
+  const prepare = missedTwice('missingPrepares') ? ownPrepare(replica, slot, view) : undefined;
+  if (prepare !== undefined) promiseTo(replica, peer, prepare);
   const vote = slot.ownVotes.get(view);
   if (vote !== undefined && missedTwice('missingCommits'))
     promiseTo(replica, peer, { type: 'commit', ...vote });
@@ -284,16 +291,9 @@ export function onStarted(replica: Replica): void {
 }
 
 function repeatOwnVotes(replica: Replica, slot: Slot): void {
-  const { header } = slot;
   const { view } = replica;
-  if (header !== undefined && slot.accepted && header.view === view) {
-    if (primaryOf(replica.context.cluster, view) !== replica.index) {
-      const { sequenceNumber, batchDigest } = header;
-      const fields = { view, sequenceNumber, batchDigest };
-      const signature = sign(replica, prepareStatement(replica.context.cluster, fields));
-      promiseToAll(replica, { type: 'prepare', ...fields, replica: replica.index, signature });
-    }
-  }
+  const prepare = ownPrepare(replica, slot, view);
+  if (prepare !== undefined) promiseToAll(replica, prepare);
   const vote = slot.ownVotes.get(view);
   if (vote !== undefined) promiseToAll(replica, { type: 'commit', ...vote });
 }

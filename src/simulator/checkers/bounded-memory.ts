@@ -23,7 +23,8 @@ export function checkBoundedMemory(
     const { pipelineWindow, watermarkWindow, checkpointInterval } = replica.context.cluster.limits;
     const { replicaCount } = replica.context.cluster.thresholds;
     const ahead = 2 * pipelineWindow;
-    const logMax = watermarkWindow + checkpointInterval + ahead;
+    // From the last but one stable checkpoint, or a lease at most M below it, to h+M.
+    const logMax = 2 * watermarkWindow + 2 * checkpointInterval + ahead;
     const sizes: readonly [string, number, number][] = [
       ['pending requests', replica.pending.size, limits.pendingRequestsMax],
       ['bytes of pending requests', replica.pendingBytes, limits.pendingBytesMax],
