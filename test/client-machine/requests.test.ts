@@ -60,6 +60,31 @@ describe('sending', () => {
     }
   });
 
+  it('forgets a withdrawn operation that waits, not one in flight', () => {
+    const driver = opened();
+    submit(driver, 1, 'a');
+    for (const token of [2, 3]) submit(driver, token, `op${token}`);
+    for (const token of [1, 2, 99]) step(driver, { type: 'withdraw', token });
+    expect(driver.outcomes.get(2)).toEqual({ type: 'rejected', status: 'WITHDRAWN' });
+    answer(driver);
+    expect(driver.outcomes.get(1)).toMatchObject({ type: 'accepted' });
+    expect(lastRequest(driver)).toMatchObject({ operations: [utf8('op3')] });
+    expect(driver.session.queuedBytes).toBe(0);
+  });
+
+  it('forgets a withdrawn read, wherever it is', () => {
+    const driver = opened();
+    read(driver, 1, 'r');
+    read(driver, 2, 's');
+    step(driver, { type: 'withdraw', token: 2 });
+    step(driver, { type: 'withdraw', token: 1 });
+    for (const token of [1, 2]) {
+      expect(driver.outcomes.get(token)).toEqual({ type: 'rejected', status: 'WITHDRAWN' });
+    }
+    expect(driver.session.flight).toBeUndefined();
+    expect(driver.wakeAtMs).toBe(Number.POSITIVE_INFINITY);
+  });
+
   it('joins no more than the genesis limits allow, nor across a read', () => {
     const cluster = makeFakeCluster(4, { limits: { operationsPerRequestMax: 2, requestBytesMax: 5 } });
     const driver = opened(cluster);
