@@ -1,0 +1,116 @@
+/**
+ * What the fields of configuration files may be, each with its expected form in words, and how a file is read: every complaint names the
+ * file, the field by its path, the expected form, and what to do.
+ */
+
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { fromHex } from '../types/bytes.ts';
+import { NodeError } from './node-error.ts';
+
+/** The `error` of a field: says what is expected, and what stands there instead. */
+function expected(form: string): { error: (issue: { input?: unknown }) => string } {
+  return {
+    error: ({ input }) =>
+      input === undefined ? `is missing; expected ${form}` : `is ${brief(input)}; expected ${form}`,
+  };
+}
+
+/** `bytes` bytes in hexadecimal. */
+export function hexField(bytes: number, what: string) {
+  const form = `${what}: ${2 * bytes} hexadecimal digits`;
+  return z
+    .string(expected(form))
+    .refine((text) => text.length === 2 * bytes && fromHex(text) !== undefined, expected(form))
+    .transform((text) => fromHex(text)!);
+}
+
+export function integerField(least: number, most: number, what: string) {
+  const options = expected(`${what}: an integer from ${least} to ${most}`);
+  return z.number(options).int(options).min(least, options).max(most, options);
+}
+
+export function textField(what: string, bytesMax = 4096) {
+  const options = expected(what);
+  return z
+    .string(options)
+    .min(1, options)
+    .refine((text) => Buffer.byteLength(text) <= bytesMax, expected(`${what}, at most ${bytesMax} bytes`));
+}
+
+export function choiceField<const T extends readonly [string, ...string[]]>(values: T) {
+  return z.enum(values, expected(values.map((value) => `"${value}"`).join(' or ')));
+}
+
+export function listField<T extends z.ZodType>(element: T, what: string) {
+  return z.array(element, expected(`a list of ${what}`));
+}
+
+/** An object with exactly these fields: a misspelt one must not be ignored. */
+export function objectField<T extends z.ZodRawShape>(shape: T, what: string) {
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `has unknown fields (${issue.keys.join(', ')}); known are: ${Object.keys(shape).join(', ')}`
+        : expected(what).error(issue),
+  });
+}
+
+/** A host and a port, as in `{"host": "127.0.0.1", "port": 7000}`. */
+export function addressField(leastPort: number, what: string) {
+  return objectField(
+    { host: textField('a host name or address', 255), port: integerField(leastPort, 65_535, 'a port') },
+    `${what}: {"host": …, "port": …}`,
+  );
+}
+
+/** @throws NodeError CONFIG with every complaint about the file */
+export async function readConfigFile<T extends z.ZodType>(
+  path: string,
+  kind: string,
+  schema: T,
+): Promise<z.output<T>> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const reason =
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : String(error);
+    throw new NodeError(
+      'CONFIG',
+      `cannot read the ${kind} ${path}: ${reason}. "bft2f init" makes one.`,
+      error,
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new NodeError('CONFIG', `the ${kind} ${path} is not JSON: ${reason}. Correct it there.`, error);
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw configError(
+    path,
+    kind,
+    parsed.error.issues.map((issue) => `${fieldName(issue.path)} ${issue.message}`),
+  );
+}
+
+export function configError(path: string, kind: string, complaints: readonly string[]): NodeError {
+  const lines = complaints.map((complaint) => `\n  ${complaint}`).join('');
+  return new NodeError('CONFIG', `the ${kind} ${path} cannot be used; correct it:${lines}`);
+}
+
+/** `replicas[2].publicKey`; the whole file has the name `the file`. */
+function fieldName(path: readonly PropertyKey[]): string {
+  if (path.length === 0) return 'the file';
+  const text = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('');
+  return text.replace(/^\./, '');
+}
+
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
