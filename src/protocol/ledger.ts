@@ -232,9 +232,11 @@ function apply(
         index,
       )?.number;
       if (session === undefined) status = 'FULL';
-      else results = [encodeSessionNumber(session)];
+      else {
+        results = [encodeSessionNumber(session)];
+        rememberNonce(ledger.sessions, request, sequenceNumber, session);
+      }
     }
-    rememberNonce(ledger.sessions, request, sequenceNumber, session);
   }
   return { request, digest, status, results, resultsRoot: resultsRootOf(crypto, results), session };
 }

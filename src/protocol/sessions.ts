@@ -15,7 +15,7 @@ import {
 import type { Crypto } from '../crypto/port.ts';
 import { assert } from '../types/assert.ts';
 import { concatBytes, keyOf, u32Bytes, u64Bytes } from '../types/bytes.ts';
-import type { Digest, PublicKey, SequenceNumber } from '../types/identities.ts';
+import { type Digest, PUBLIC_KEY_BYTES, type PublicKey, type SequenceNumber } from '../types/identities.ts';
 import type { GenesisLimits } from './genesis.ts';
 import { CAPS } from './messages/caps.ts';
 import { resultsSchema, statusSchema } from './messages/reply.ts';
@@ -54,7 +54,7 @@ const sessionSchema = struct({
 });
 export type Session = TypeOf<typeof sessionSchema>;
 
-const nonceSchema = struct({ sequenceNumber: u53, session: optional(sessionNumberSchema) });
+const nonceSchema = struct({ sequenceNumber: u53, session: sessionNumberSchema });
 
 export interface Sessions {
   readonly map: MerkleMap;
@@ -64,9 +64,14 @@ export interface Sessions {
   readonly byClient: Map<string, Set<string>>;
   /** Derived: map keys of the remembered nonces, oldest first. */
   readonly nonces: Map<string, SequenceNumber>;
+  /** Derived: how many of them each client has. */
+  readonly noncesByClient: Map<string, number>;
   /** Derived: bytes of all stored results. */
   resultBytes: number;
 }
+
+/** Nonces remembered for each session that a key may have. */
+const NONCES_PER_SESSION = 16;
 
 const SESSION_TAG = Uint8Array.of(0x73);
 const NONCE_TAG = Uint8Array.of(0x6e);
@@ -90,6 +95,7 @@ export function createSessions(crypto: Pick<Crypto, 'hash'>): Sessions {
     byAge: new Map(),
     byClient: new Map(),
     nonces: new Map(),
+    noncesByClient: new Map(),
     resultBytes: 0,
   };
 }
@@ -177,16 +183,16 @@ function reservedElsewhere(
   return reserved;
 }
 
-/** The session that an OPEN with this nonce made, where it is remembered: 'none' if it was refused then. */
+/** The session that an OPEN with this nonce made, where that is remembered; it may be evicted by now. */
 export function findNonce(
   sessions: Sessions,
   open: Pick<Open, 'client' | 'nonce'>,
-): { readonly session: SessionNumber | undefined } | undefined {
+): SessionNumber | undefined {
   const bytes = sessions.map.get(nonceMapKey(open));
   if (bytes === undefined) return undefined;
   const decoded = decode(nonceSchema, bytes);
   assert(decoded.ok, 'the session table decodes what it encoded');
-  return { session: decoded.value.session };
+  return decoded.value.session;
 }
 
 /** Makes the session (s, index), or answers undefined if there is no room. The caller completes it with `recordExecution`. */
@@ -198,6 +204,9 @@ export function openSession(
   s: SequenceNumber,
   index: number,
 ): Session | undefined {
+  // A key that opens and opens evicts its own sessions, but each nonce is remembered: that, too, must end somewhere.
+  const remembered = sessions.noncesByClient.get(keyOf(open.client)) ?? 0;
+  if (remembered >= NONCES_PER_SESSION * limits.sessionsPerKeyMax) return undefined;
   if (!makeRoom(sessions, limits, listed, open.client, s)) return undefined;
   const number = { sequenceNumber: s, index };
   const session: Session = {
@@ -213,16 +222,39 @@ export function openSession(
   return session;
 }
 
-/** Remembers an executed OPEN's nonce for the chain window, so that a repeat makes no second session. */
+/**
+ * Remembers the nonce of an OPEN that made a session for the chain window, so that a repeat makes no second one. A refused OPEN is not
+ * remembered: its repeat is refused, or served, anew.
+ */
 export function rememberNonce(
   sessions: Sessions,
   open: Open,
   s: SequenceNumber,
-  session: SessionNumber | undefined,
+  session: SessionNumber,
 ): void {
   const key = nonceMapKey(open);
   sessions.map.put(key, encode(nonceSchema, { sequenceNumber: s, session }));
-  sessions.nonces.set(keyOf(key), s);
+  addNonce(sessions, keyOf(key), s);
+}
+
+function addNonce(sessions: Sessions, key: string, s: SequenceNumber): void {
+  sessions.nonces.set(key, s);
+  const client = clientOfNonce(key);
+  sessions.noncesByClient.set(client, (sessions.noncesByClient.get(client) ?? 0) + 1);
+}
+
+function forgetNonce(sessions: Sessions, key: string): void {
+  sessions.nonces.delete(key);
+  sessions.map.delete(bytesOfKey(key));
+  const client = clientOfNonce(key);
+  const left = (sessions.noncesByClient.get(client) ?? 1) - 1;
+  if (left === 0) sessions.noncesByClient.delete(client);
+  else sessions.noncesByClient.set(client, left);
+}
+
+/** The part of a nonce's map key that is the client's. */
+function clientOfNonce(key: string): string {
+  return key.slice(NONCE_TAG.length, NONCE_TAG.length + PUBLIC_KEY_BYTES);
 }
 
 /**
@@ -257,10 +289,7 @@ export function trimSessions(sessions: Sessions, limits: GenesisLimits, s: Seque
     expired.push(key);
   }
   // Sorted: the map's shape depends on the order of deletions, and a restored table knows no other order.
-  for (const key of expired.sort()) {
-    sessions.nonces.delete(key);
-    sessions.map.delete(bytesOfKey(key));
-  }
+  for (const key of expired.sort()) forgetNonce(sessions, key);
   if (sessions.resultBytes <= limits.sessionResultBytesMax) return;
   for (const session of [...sessions.byAge.values()]) {
     if (sessions.resultBytes <= limits.sessionResultBytesMax) return;
@@ -312,7 +341,7 @@ export function restoreSessions(crypto: Pick<Crypto, 'hash'>, chunks: readonly U
     sessions.byClient.set(client, own);
   }
   nonces.sort((a, b) => a[1] - b[1] || (a[0] < b[0] ? -1 : 1));
-  for (const [key, s] of nonces) sessions.nonces.set(key, s);
+  for (const [key, s] of nonces) addNonce(sessions, key, s);
   return sessions;
 }
 

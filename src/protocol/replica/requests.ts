@@ -66,11 +66,8 @@ function findPast(
 ): { readonly reply: StoredReply | undefined } | undefined {
   const { sessions } = replica.ledger;
   if (request.type === 'open') {
-    const nonce = findNonce(sessions, request);
-    if (nonce === undefined) return undefined;
-    return {
-      reply: nonce.session === undefined ? undefined : findSession(sessions, nonce.session)?.reply,
-    };
+    const number = findNonce(sessions, request);
+    return number && { reply: findSession(sessions, number)?.reply };
   }
   const session = findSession(sessions, request.session);
   if (session === undefined || !equalBytes(session.client, request.client)) return undefined;
