@@ -1,0 +1,45 @@
+/**
+ * What must stand before anything of this package can run: its dependencies and its compiled form. Plain JavaScript that needs nothing
+ * installed, because it is the first step of `npm start` and `npm test` in a fresh clone.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The package's directory. */
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** The lockfile's hash as of the last install; beside what it describes, so that it goes when that goes. */
+const stamp = join(root, 'node_modules/.installed-lock-sha256');
+
+/** Runs a command in the package's directory, its output on ours. @returns whether it succeeded. */
+export function run(command, args, env = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } });
+  if (result.error) console.error(`${command}: ${result.error.message}`);
+  return result.status === 0;
+}
+
+/** The file behind a command that a dependency provides; run it with `process.execPath`. */
+export function tool(path) {
+  return join(root, 'node_modules', path);
+}
+
+/** `npm ci`, if the dependencies are missing or are not those of package-lock.json. @returns whether they are there now. */
+export function install() {
+  const wanted = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return true;
+  if (!run('npm', ['ci', '--no-audit', '--no-fund'])) return false;
+  writeFileSync(stamp, wanted);
+  return true;
+}
+
+/** Compiles src/ into a fresh dist/. @returns whether that succeeded. */
+export function build() {
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  return run(process.execPath, [tool('typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+}
