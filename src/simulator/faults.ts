@@ -43,6 +43,7 @@ export interface FaultPlanOptions {
 
 export const FAULT_KINDS: readonly Fault['type'][] = [
   'crash',
+  'client-restart',
   'pause',
   'cut',
   'weather',

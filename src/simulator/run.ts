@@ -200,7 +200,8 @@ function isAbreast(cluster: SimulatedCluster): boolean {
   return cluster.replicas.every(
     (driver, index) =>
       !cluster.isCorrect(index) ||
-      (driver.state === 'up' && driver.running?.state?.ledger.executed === cluster.agreement.executed),
+      (driver.state === 'up' &&
+        driver.running?.state?.ledger.executed.sequenceNumber === cluster.agreement.executed),
   );
 }
 
@@ -214,7 +215,7 @@ function judgeLiveness(cluster: SimulatedCluster, answered: boolean): void {
     );
   } else if (!isAbreast(cluster)) {
     const behind = cluster.replicas
-      .map((driver, index) => `${index}: s${driver.running?.state?.ledger.executed ?? '?'}`)
+      .map((driver, index) => `${index}: s${driver.running?.state?.ledger.executed.sequenceNumber ?? '?'}`)
       .join(', ');
     cluster.report(
       'liveness',

@@ -162,7 +162,7 @@ const COMMANDS: Record<string, Command> = {
       const standing =
         replica === undefined
           ? ''
-          : ` v${replica.view} ${replica.phase} committed ${replica.committed} executed ${replica.ledger.executed} stable ${replica.stable}`;
+          : ` v${replica.view} ${replica.phase} committed ${replica.committed} executed ${replica.ledger.executed.sequenceNumber} stable ${replica.stable}`;
       world.say(index, `${state}${standing}`);
     });
   },
@@ -289,7 +289,7 @@ function run(world: ScriptWorld, [until, subject, what, ...rest]: readonly strin
     if (replica === undefined) return false;
     switch (what) {
       case 'executed':
-        return replica.ledger.executed >= value;
+        return replica.ledger.executed.sequenceNumber >= value;
       case 'committed':
         return replica.committed >= value;
       case 'stable':

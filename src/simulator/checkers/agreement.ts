@@ -58,6 +58,17 @@ export function checkAgreement(isCorrect: (replica: ReplicaIndex) => boolean, re
       return highest;
     },
     entryAt: (sequenceNumber) => executed.get(sequenceNumber)?.value,
+    // What is signed must be what was executed, also where the signer has it from a state transfer.
+    onSend(from, _to, message) {
+      const entry =
+        message.type === 'reply' || message.type === 'read-reply'
+          ? message.entry
+          : message.type === 'status'
+            ? message.newest
+            : undefined;
+      if (entry === undefined || entry.replica !== from || !isCorrect(from)) return;
+      compare('executed', executed, entry.sequenceNumber, from, entry, sameEntry, showEntry);
+    },
     onEvent(replica, event) {
       if (!isCorrect(replica)) return;
       switch (event.type) {

@@ -33,7 +33,6 @@ export function checkBoundedMemory(
       ['committed batches', replica.log.size, logMax],
       ['held reads', replica.heldReads.length, limits.heldReadsMax],
       ['states for reads', replica.recentStates.size, ahead + 1],
-      ['signed entries', replica.entries.size, logMax],
       ['snapshots', replica.snapshots.size, 2 + Math.ceil(logMax / checkpointInterval)],
       ['checkpoints', replica.checkpoints.size, 2 + Math.ceil(logMax / checkpointInterval)],
       ['VIEW-CHANGEs', replica.viewChanges.size, replicaCount],

@@ -143,15 +143,16 @@ export function checkPersistBeforeSpeak(
     }
   }
 
+  /** A durable snapshot at or above s holds the entry, in its sessions or as its last: a state transfer brings it without a record. */
   function missingEntry(
     replica: ReplicaIndex,
     entry: EntryContent & { readonly replica: ReplicaIndex },
   ): string | undefined {
-    return entry.replica !== replica ||
-      entry.sequenceNumber === 0 ||
-      books[replica]!.entries.has(entryKey(entry))
+    const { sequenceNumber, hashChainDigest } = entry;
+    const { snapshot, entries } = books[replica]!;
+    return entry.replica !== replica || sequenceNumber <= snapshot || entries.has(entryKey(entry))
       ? undefined
-      : `the executed entry of s${entry.sequenceNumber} (HCD ${toHex(entry.hashChainDigest.subarray(0, 6))})`;
+      : `the executed entry of s${sequenceNumber} (HCD ${toHex(hashChainDigest.subarray(0, 6))})`;
   }
 
   return {
