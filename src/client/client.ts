@@ -1,0 +1,284 @@
+/**
+ * The client of a cluster: takes operations, gives each to one of its sessions, and tells what became of it. It listens nowhere, and no
+ * call waits for ever.
+ */
+
+import { randomBytes, signerFromSeed, sodiumCrypto } from '../crypto/sodium-native.ts';
+import {
+  type ClientEvent,
+  DEFAULT_CLIENT_LIMITS,
+  makeEntryCache,
+  type Outcome,
+} from '../protocol/client/index.ts';
+import { type Cluster, makeCluster } from '../protocol/genesis.ts';
+import type { Head } from '../protocol/messages/entry.ts';
+import type { PublicKey } from '../types/identities.ts';
+import { type Call, makeCalls } from './calls.ts';
+import { ClientError, type ClientErrorCode, type OperationOutcome } from './client-error.ts';
+import { addresseeOf, type LinkState, openLinks } from './links.ts';
+import {
+  assertDeadline,
+  assertOptions,
+  type ClientNotice,
+  type ConnectOptions,
+  DEFAULT_DEADLINE_MS,
+} from './options.ts';
+import { type Answer, answerOf } from './outcome.ts';
+import { type SessionDriver, startSessionDriver } from './session-driver.ts';
+import { newest, openStateDirectory, type StateDirectory } from './state-directory.ts';
+
+export interface CallOptions {
+  /** Ends the call, not the operation once that was sent. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds until the call ends in any case; default as given to `connect`. */
+  readonly deadlineMs?: number;
+}
+
+export interface ReadOptions extends CallOptions {
+  /** Order the operation as if it changed something: slower, and the answer comes with a receipt. */
+  readonly ordered?: boolean;
+}
+
+export interface Client {
+  readonly cluster: Cluster;
+  readonly publicKey: PublicKey;
+  /** The newest head that this client has accepted; undefined: none yet. */
+  readonly accepted: Head | undefined;
+  /** The links, in the order of the replicas. */
+  links(): readonly LinkState[];
+  /** Has an operation ordered and executed. Bytes are the service's. @throws ClientError */
+  submit(operation: Uint8Array, options?: CallOptions): Promise<Answer>;
+  /** Asks something that changes nothing, without ordering it if the replicas agree at once. @throws ClientError */
+  read(operation: Uint8Array, options?: ReadOptions): Promise<Answer>;
+  /** Ends all calls, links and timers, and stores what must be kept. More calls of it wait for the same. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the client's state and begins to connect; it does not wait for replicas: each call does, within its own deadline.
+ * @throws ClientError INVALID or STATE
+ */
+export async function connect(options: ConnectOptions): Promise<Client> {
+  assertOptions(options);
+  const cluster = makeCluster(options.genesis, sodiumCrypto);
+  const { publicKey } = signerFromSeed(options.key);
+  const state =
+    options.stateDirectory === undefined
+      ? undefined
+      : await openStateDirectory(options.stateDirectory, cluster.id, publicKey);
+  return startClient(options, cluster, state);
+}
+
+function startClient(options: ConnectOptions, cluster: Cluster, state: StateDirectory | undefined): Client {
+  const { sessions: sessionsMax = 1, durable = state !== undefined, onEvent } = options;
+  const signer = signerFromSeed(options.key);
+  const limits = { ...DEFAULT_CLIENT_LIMITS, ...options.limits };
+  const entries = makeEntryCache(limits.entriesPerReplicaMax);
+  const calls = makeCalls();
+  const sessions = new Map<number, SessionDriver>();
+  /** Which session has a call, and how many calls each session has. */
+  const places = new Map<Call, number>();
+  const loads = new Map<number, number>();
+  /** Writes of evidence that are under way. */
+  const writes = new Set<Promise<void>>();
+  /** Why nothing more is taken. */
+  let over: ClientError | undefined;
+  let closing: Promise<void> | undefined;
+
+  const links = openLinks(options, cluster, {
+    onMessage(from, message) {
+      const addressee = addresseeOf(sessions, message);
+      addressee?.to.input({ type: 'receive', from, message: addressee.message });
+    },
+    onMalformed: (from) => notify({ type: 'malformed', from }),
+    onUp(replica) {
+      for (const session of sessions.values()) session.input({ type: 'connected', replica });
+      notify({ type: 'linkUp', replica });
+    },
+    onDown: (replica, reason) => notify({ type: 'linkDown', replica, reason }),
+  });
+
+  function notify(notice: ClientNotice): void {
+    onEvent?.(notice);
+  }
+
+  function startSessionAt(sessionIndex: number): void {
+    const driver = startSessionDriver({
+      context: { cluster, crypto: sodiumCrypto },
+      signer,
+      random: randomBytes,
+      seen: accepted(),
+      durable,
+      restored: durable ? state?.stored.get(sessionIndex) : undefined,
+      limits,
+      entries,
+      store: state && ((it) => state.write(sessionIndex, it)),
+      send: (send) => links.send(sessionIndex, send),
+      onOutcome: (token, outcome) => onOutcome(sessionIndex, token, outcome),
+      onEvent: (event) => onSessionEvent(sessionIndex, event),
+      onFailure,
+    });
+    sessions.set(sessionIndex, driver);
+    for (const [replica, { connected }] of links.states().entries()) {
+      if (connected) driver.input({ type: 'connected', replica });
+    }
+  }
+
+  function accepted(): Head | undefined {
+    return newest([state?.accepted, ...[...sessions.values()].map(({ session }) => session.accepted)]);
+  }
+
+  function onOutcome(sessionIndex: number, token: number, outcome: Outcome): void {
+    if (token < 0) {
+      notify({ type: 'restoredOutcome', sessionIndex, place: -1 - token, outcome });
+      return;
+    }
+    const call = calls.find(token);
+    if (call === undefined) return;
+    const answer = answerOf(outcome);
+    leave(call);
+    if (answer.ok) call.resolve(answer.value);
+    else call.reject(answer.error);
+  }
+
+  function onSessionEvent(sessionIndex: number, event: ClientEvent): void {
+    if (event.type === 'forked') {
+      over ??= new ClientError(
+        'FORKED',
+        'not-applied',
+        'this client has seen a fork of the history and takes no more operations: compare the heads that it kept with those of other clients',
+      );
+      keep(state?.writeFork(event.own, event.theirs));
+    }
+    if (event.type === 'evidence') keep(state?.writeEvidence(event.evidence));
+    notify({ ...event, sessionIndex });
+  }
+
+  function keep(write: Promise<void> | undefined): void {
+    if (write === undefined) return;
+    const settled = write.catch(onFailure).finally(() => writes.delete(settled));
+    writes.add(settled);
+  }
+
+  function onFailure(cause: unknown): void {
+    const text = cause instanceof Error ? cause.message : String(cause);
+    over ??= new ClientError('STATE', 'not-applied', `this client had to stop: ${text}`, { cause });
+    for (const call of calls.all()) detach(call, 'STATE', `this client had to stop: ${text}`, cause);
+    void close();
+  }
+
+  /** The idle or least busy session; a new one rather than a busy one, while there may be more. */
+  function chooseSession(): number {
+    const usable = [...sessions].filter(([, { session }]) => session.ended === undefined);
+    const loadOf = (index: number): number => loads.get(index) ?? 0;
+    const [best] = usable.map(([index]) => index).sort((a, b) => loadOf(a) - loadOf(b));
+    if (best !== undefined && (loadOf(best) === 0 || sessions.size >= sessionsMax)) return best;
+    const free = Array.from({ length: sessionsMax }, (_, i) => i).find((i) => !sessions.has(i));
+    if (free === undefined) return best ?? 0;
+    startSessionAt(free);
+    return free;
+  }
+
+  function enter(call: Call, operation: Uint8Array): void {
+    const index = chooseSession();
+    places.set(call, index);
+    loads.set(index, (loads.get(index) ?? 0) + 1);
+    sessions.get(index)!.input({ type: call.kind, token: call.token, operation });
+  }
+
+  function leave(call: Call): SessionDriver | undefined {
+    const index = places.get(call);
+    if (index === undefined) return undefined;
+    places.delete(call);
+    loads.set(index, loads.get(index)! - 1);
+    return sessions.get(index);
+  }
+
+  /** Ends the call before its operation: what was not sent is withdrawn, what was sent goes on without the caller. */
+  function detach(call: Call, code: ClientErrorCode | 'DEADLINE', text: string, cause?: unknown): void {
+    const driver = leave(call);
+    const outcome: OperationOutcome =
+      driver !== undefined && isSent(driver, call) ? 'unknown' : 'not-applied';
+    const quorum = cluster.thresholds.quorumSize;
+    const up = links.states().filter(({ connected }) => connected).length;
+    const late = outcome === 'not-applied' || up < quorum ? 'NO_QUORUM' : 'OUTCOME_UNKNOWN';
+    const finalCode = code === 'DEADLINE' ? late : code;
+    const what = outcome === 'unknown' ? 'it may still be applied' : 'it was not applied';
+    call.reject(new ClientError(finalCode, outcome, `${text}; ${what}`, { cause }));
+    driver?.input({ type: 'withdraw', token: call.token });
+  }
+
+  function lateText(deadlineMs: number): string {
+    const states = links.states();
+    const up = states.filter(({ connected }) => connected).length;
+    const down = states.flatMap(({ connected, reason }, i) =>
+      connected ? [] : [`replica ${i}: ${reason ?? 'no connection yet'}`],
+    );
+    const missing = down.length === 0 ? '' : ` (${down.join('; ')})`;
+    return `no answer of a quorum within ${deadlineMs} ms: ${up} of ${states.length} replicas are connected, ${cluster.thresholds.quorumSize} must answer${missing}`;
+  }
+
+  async function start(
+    kind: Call['kind'],
+    operation: Uint8Array,
+    { signal, deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS }: CallOptions,
+  ): Promise<Answer> {
+    assertDeadline(deadlineMs);
+    if (over !== undefined) throw over;
+    if (signal?.aborted) throw aborted('not-applied', signal.reason);
+    return calls.begin(
+      kind,
+      {
+        deadlineMs,
+        signal,
+        onDeadline: (call) => detach(call, 'DEADLINE', lateText(deadlineMs)),
+        onAbort: (call, reason) => detach(call, 'ABORTED', 'the caller aborted the call', reason),
+      },
+      // A copy: what the caller does to its bytes later must change nothing.
+      (call) => enter(call, operation.slice()),
+    );
+  }
+
+  function close(): Promise<void> {
+    closing ??= end();
+    return closing;
+  }
+
+  async function end(): Promise<void> {
+    over ??= new ClientError('CLOSED', 'not-applied', 'this client is closed: connect again');
+    for (const driver of sessions.values()) driver.input({ type: 'close' });
+    await Promise.all([...sessions.values()].map((driver) => driver.settled()));
+    for (const driver of sessions.values()) driver.stop();
+    for (const call of calls.all()) detach(call, 'CLOSED', 'the client was closed');
+    await Promise.all(writes);
+    await links.close();
+    await state?.release();
+  }
+
+  for (const [index, { inFlight }] of state?.stored ?? []) {
+    if (durable && inFlight !== undefined) startSessionAt(index);
+  }
+
+  return {
+    cluster,
+    publicKey: signer.publicKey,
+    get accepted() {
+      return accepted();
+    },
+    links: () => links.states(),
+    submit: (operation, callOptions = {}) => start('submit', operation, callOptions),
+    read: (operation, { ordered = false, ...callOptions } = {}) =>
+      start(ordered ? 'submit' : 'read', operation, callOptions),
+    close,
+  };
+}
+
+function aborted(outcome: OperationOutcome, cause: unknown): ClientError {
+  return new ClientError('ABORTED', outcome, 'the caller aborted the call; it was not applied', { cause });
+}
+
+/** Whether the call's operation is in flight as a request: everything else can be withdrawn, or was never taken. */
+function isSent({ session }: SessionDriver, { token }: Call): boolean {
+  const { flight } = session;
+  return flight?.type === 'request' && flight.items.some((item) => item.token === token);
+}
