@@ -13,7 +13,7 @@ import { readGenesisFile } from './genesis-file.ts';
 import { asNodeError, NodeError } from './node-error.ts';
 import type { ReplicaConfig } from './replica-config.ts';
 
-const formatSchema = struct({
+export const formatSchema = struct({
   clusterId: fixed(DIGEST_BYTES),
   index: u32,
   publicKey: fixed(PUBLIC_KEY_BYTES),

@@ -1,0 +1,179 @@
+/** Prometheus metrics of one replica, fed by its events and read from its state when they are asked for. */
+
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { ReplicaEvent } from '../protocol/replica/io.ts';
+import { isReady, type NodeView } from './node-view.ts';
+
+export interface Metrics {
+  noteEvent(event: ReplicaEvent): void;
+  noteMalformed(from: 'replica' | 'client'): void;
+  noteSync(durationMs: number): void;
+  /** In Prometheus' text format. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+export interface MetricsSources {
+  readonly view: () => NodeView;
+  readonly inbox: { readonly size: number; readonly dropped: number };
+  readonly verifications: { readonly hits: number; readonly misses: number };
+}
+
+/** Seconds; a sync of a good disk takes below a millisecond, of a slow one tens. */
+const SYNC_BUCKETS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2];
+const BATCH_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+export function createMetrics(sources: MetricsSources): Metrics {
+  const registers = [new Registry()];
+  const register = registers[0]!;
+  const events = new Counter({
+    name: 'bft2f_events_total',
+    help: 'Events of the replica by type',
+    labelNames: ['type'],
+    registers,
+  });
+  const refused = new Counter({
+    name: 'bft2f_refused_total',
+    help: 'Messages refused, by message and reason',
+    labelNames: ['from', 'message', 'reason'],
+    registers,
+  });
+  const operations = new Counter({ name: 'bft2f_operations_total', help: 'Operations executed', registers });
+  const requests = new Counter({ name: 'bft2f_requests_total', help: 'Requests executed', registers });
+  const syncSeconds = new Histogram({
+    name: 'bft2f_sync_seconds',
+    help: 'Time to make one group of log records durable',
+    buckets: SYNC_BUCKETS,
+    registers,
+  });
+  const batchRequests = new Histogram({
+    name: 'bft2f_batch_requests',
+    help: 'Requests in an executed batch',
+    buckets: BATCH_BUCKETS,
+    registers,
+  });
+  addGauges(registers, sources);
+  addTransportMetrics(registers, sources);
+
+  return {
+    noteEvent(event) {
+      events.inc({ type: event.type });
+      if (event.type === 'refused') {
+        refused.inc({ from: event.from.kind, message: event.message, reason: event.reason });
+      }
+      if (event.type === 'executed') {
+        requests.inc(event.requests);
+        operations.inc(event.operations);
+        batchRequests.observe(event.requests);
+      }
+    },
+    noteMalformed: (from) => refused.inc({ from, message: 'unknown', reason: 'MALFORMED' }),
+    noteSync: (durationMs) => syncSeconds.observe(durationMs / 1000),
+    text: () => register.metrics(),
+    contentType: register.contentType,
+  };
+}
+
+function addGauges(registers: Registry[], { view, inbox, verifications }: MetricsSources): void {
+  const gauge = (name: string, help: string, read: (view: NodeView) => number): void => {
+    new Gauge({
+      name: `bft2f_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read(view()));
+      },
+    });
+  };
+  gauge('view', 'The view this replica is in or changes to', ({ replica }) => replica.view);
+  gauge('view_changing', '1 while a view change is under way', ({ replica }) =>
+    replica.phase === 'changing' ? 1 : 0,
+  );
+  gauge('committed', 'All batches up to here are committed', ({ replica }) => replica.committed);
+  gauge(
+    'executed',
+    'All batches up to here are executed',
+    ({ replica }) => replica.ledger.executed.sequenceNumber,
+  );
+  gauge('stable', 'The last stable checkpoint', ({ replica }) => replica.stable);
+  gauge('ready', '1 when started and not behind', ({ replica }) => (isReady(replica) ? 1 : 0));
+  gauge('learner', '1 when this replica signs nothing any more', ({ replica }) =>
+    replica.silence === 'learner' ? 1 : 0,
+  );
+  gauge('pending_requests', 'Requests that wait to be ordered', ({ replica }) => replica.pending.size);
+  gauge('pending_bytes', 'Bytes of the requests that wait', ({ replica }) => replica.pendingBytes);
+  gauge('sessions', 'Open sessions', ({ replica }) => replica.ledger.sessions.byAge.size);
+  gauge('guilty_replicas', 'Replicas proved faulty', ({ replica }) => replica.guilty.size);
+  gauge('request_timeout_seconds', 'T', ({ replica }) => replica.timeoutMs / 1000);
+  gauge('log_bytes', 'Bytes of the log on disk', ({ logBytes }) => logBytes);
+  gauge('inbox_inputs', 'Inputs that wait for the replica', () => inbox.size);
+  gauge('inbox_dropped', 'Frames of clients dropped because too many waited', () => inbox.dropped);
+  gauge('signatures_verified', 'Signatures verified', () => verifications.misses);
+  gauge('signatures_remembered', 'Signatures known from before', () => verifications.hits);
+  gauge('resident_memory_bytes', 'Memory of the process', () => process.memoryUsage.rss());
+  gauge('cpu_seconds', 'CPU time of the process', () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  });
+}
+
+function addTransportMetrics(registers: Registry[], { view }: MetricsSources): void {
+  new Gauge({
+    name: 'bft2f_transport',
+    help: 'Frames, bytes and writes of the transport, ever increasing',
+    labelNames: ['what'],
+    registers,
+    collect() {
+      const { framesReceived, framesSent, bytesReceived, bytesSent, writes } = view().transport;
+      for (const [what, value] of Object.entries({
+        framesReceived,
+        framesSent,
+        bytesReceived,
+        bytesSent,
+        writes,
+      })) {
+        this.set({ what }, value);
+      }
+    },
+  });
+  new Gauge({
+    name: 'bft2f_transport_dropped',
+    help: 'Frames that never left, by reason',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      for (const [reason, count] of Object.entries(view().transport.dropped)) this.set({ reason }, count);
+    },
+  });
+  new Gauge({
+    name: 'bft2f_transport_closed',
+    help: 'Connections ended or refused, by reason',
+    labelNames: ['reason'],
+    registers,
+    collect() {
+      for (const [reason, count] of Object.entries(view().transport.closed)) {
+        if (count > 0) this.set({ reason }, count);
+      }
+    },
+  });
+  new Gauge({
+    name: 'bft2f_peer_connected',
+    help: '1 while there is a link to the peer',
+    labelNames: ['peer'],
+    registers,
+    collect() {
+      const { replica, transport } = view();
+      for (const [peer, { connected }] of transport.peers.entries()) {
+        if (peer !== replica.index) this.set({ peer }, connected ? 1 : 0);
+      }
+    },
+  });
+  new Gauge({
+    name: 'bft2f_client_connections',
+    help: 'Connections of clients',
+    registers,
+    collect() {
+      this.set(view().transport.clientConnections);
+    },
+  });
+}
