@@ -115,14 +115,13 @@ export interface NewViewPlan {
  */
 export function planNewView(context: Context, viewChanges: readonly ViewChange[]): NewViewPlan | undefined {
   let base: ViewChangeBase | undefined;
+  const chain = new Map<SequenceNumber, Digest>();
   for (const each of viewChanges) {
-    if (base === undefined || each.base.sequenceNumber > base.sequenceNumber) base = each.base;
-    else if (
-      each.base.sequenceNumber === base.sequenceNumber &&
-      !equalBytes(each.base.hashChainDigest, base.hashChainDigest)
-    ) {
-      return undefined;
-    }
+    const { sequenceNumber, hashChainDigest } = each.base;
+    const other = chain.get(sequenceNumber);
+    if (other !== undefined && !equalBytes(other, hashChainDigest)) return undefined;
+    chain.set(sequenceNumber, hashChainDigest);
+    if (base === undefined || sequenceNumber > base.sequenceNumber) base = each.base;
   }
   if (base === undefined) return undefined;
   const best = new Map<SequenceNumber, PreparedClaim>();
@@ -170,23 +169,23 @@ export function rejectNewView(context: Context, newView: NewView): string | unde
   return undefined;
 }
 
-/** The union of several proofs, each distinct certificate once, and only what the VIEW-CHANGEs name. */
-export function joinProofs(viewChanges: readonly ViewChange[], all: readonly Proofs[]): Proofs {
-  const joined: Proofs = {
-    commits: all.flatMap((proofs) => proofs.commits),
-    checkpoints: all.flatMap((proofs) => proofs.checkpoints),
-    prepared: all.flatMap((proofs) => proofs.prepared),
-  };
+/**
+ * The union of the proofs of several VIEW-CHANGEs, each distinct certificate once. Of each only what its own VIEW-CHANGE names is taken, for
+ * only that was verified: a forged twin of another's certificate, sent along, must not get into a correct primary's NEW-VIEW.
+ */
+export function joinProofs(
+  justified: readonly { readonly viewChange: ViewChange; readonly proofs: Proofs }[],
+): Proofs {
   const commits = new Map<string, CommitCertificate>();
   const checkpoints = new Map<string, CheckpointCertificate>();
   const prepared = new Map<string, PreparedCertificate>();
-  for (const viewChange of viewChanges) {
-    const base = findBaseCertificate(viewChange.base, joined);
+  for (const { viewChange, proofs } of justified) {
+    const base = findBaseCertificate(viewChange.base, proofs);
     const key = keyOf(viewChange.base.hashChainDigest);
     if (base?.kind === 'commit') commits.set(`${base.certificate.view}:${key}`, base.certificate);
     if (base?.kind === 'stable') checkpoints.set(key, base.certificate);
     for (const claim of viewChange.prepared) {
-      const certificate = findPrepared(claim, joined);
+      const certificate = findPrepared(claim, proofs);
       if (certificate !== undefined) {
         prepared.set(`${claim.view}:${claim.sequenceNumber}:${keyOf(claim.batchDigest)}`, certificate);
       }

@@ -185,10 +185,7 @@ function makeNewView(replica: Replica, chosen: readonly JustifiedViewChange[]): 
     const fields = { view, sequenceNumber: plan.base.sequenceNumber + 1 + i, batchDigest };
     return { ...fields, signature: sign(replica, headerStatement(context.cluster, fields)) };
   });
-  const proofs = joinProofs(
-    viewChanges,
-    chosen.map((each) => each.proofs),
-  );
+  const proofs = joinProofs(chosen);
   const fields = { view, viewChanges, headers, proofs };
   return { ...fields, signature: sign(replica, newViewStatement(context.cluster, context.crypto, fields)) };
 }
