@@ -40,8 +40,6 @@ export interface Driver {
   start(output: Output): void;
   receive(from: Remote, frame: Uint8Array): void;
   connected(peer: ReplicaIndex): void;
-  /** The disk is about to be full. */
-  diskFull(): void;
   /** Inputs that wait, and frames of clients that were dropped because too many did. */
   readonly inbox: { readonly size: number; readonly dropped: number };
   /** Gives the replica nothing more; resolves when no work on the disk is under way. */
@@ -223,7 +221,6 @@ export function createDriver(options: DriverOptions): Driver {
       scheduleTurn();
     },
     connected: (peer) => enqueue({ type: 'connected', peer }),
-    diskFull: () => enqueue({ type: 'disk-full' }),
     async stop() {
       halt();
       await Promise.all([gate.idle(), housekeeping.close()]);

@@ -6,7 +6,7 @@ import { isReady, type NodeView } from './node-view.ts';
 
 export interface Metrics {
   noteEvent(event: ReplicaEvent): void;
-  noteMalformed(from: 'replica' | 'client'): void;
+  noteMalformed(sender: 'replica' | 'client'): void;
   noteSync(durationMs: number): void;
   /** In Prometheus' text format. */
   text(): Promise<string>;
@@ -35,7 +35,7 @@ export function createMetrics(sources: MetricsSources): Metrics {
   const refused = new Counter({
     name: 'bft2f_refused_total',
     help: 'Messages refused, by message and reason',
-    labelNames: ['from', 'message', 'reason'],
+    labelNames: ['sender', 'message', 'reason'],
     registers,
   });
   const operations = new Counter({ name: 'bft2f_operations_total', help: 'Operations executed', registers });
@@ -53,13 +53,13 @@ export function createMetrics(sources: MetricsSources): Metrics {
     registers,
   });
   addGauges(registers, sources);
-  addTransportMetrics(registers, sources);
+  addTotals(registers, sources);
 
   return {
     noteEvent(event) {
       events.inc({ type: event.type });
       if (event.type === 'refused') {
-        refused.inc({ from: event.from.kind, message: event.message, reason: event.reason });
+        refused.inc({ sender: event.from.kind, message: event.message, reason: event.reason });
       }
       if (event.type === 'executed') {
         requests.inc(event.requests);
@@ -67,14 +67,14 @@ export function createMetrics(sources: MetricsSources): Metrics {
         batchRequests.observe(event.requests);
       }
     },
-    noteMalformed: (from) => refused.inc({ from, message: 'unknown', reason: 'MALFORMED' }),
+    noteMalformed: (sender) => refused.inc({ sender, message: 'unknown', reason: 'MALFORMED' }),
     noteSync: (durationMs) => syncSeconds.observe(durationMs / 1000),
     text: () => register.metrics(),
     contentType: register.contentType,
   };
 }
 
-function addGauges(registers: Registry[], { view, inbox, verifications }: MetricsSources): void {
+function addGauges(registers: Registry[], { view, inbox }: MetricsSources): void {
   const gauge = (name: string, help: string, read: (view: NodeView) => number): void => {
     new Gauge({
       name: `bft2f_${name}`,
@@ -107,55 +107,8 @@ function addGauges(registers: Registry[], { view, inbox, verifications }: Metric
   gauge('request_timeout_seconds', 'T', ({ replica }) => replica.timeoutMs / 1000);
   gauge('log_bytes', 'Bytes of the log on disk', ({ logBytes }) => logBytes);
   gauge('inbox_inputs', 'Inputs that wait for the replica', () => inbox.size);
-  gauge('inbox_dropped', 'Frames of clients dropped because too many waited', () => inbox.dropped);
-  gauge('signatures_verified', 'Signatures verified', () => verifications.misses);
-  gauge('signatures_remembered', 'Signatures known from before', () => verifications.hits);
   gauge('resident_memory_bytes', 'Memory of the process', () => process.memoryUsage.rss());
-  gauge('cpu_seconds', 'CPU time of the process', () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
-  });
-}
-
-function addTransportMetrics(registers: Registry[], { view }: MetricsSources): void {
-  new Gauge({
-    name: 'bft2f_transport',
-    help: 'Frames, bytes and writes of the transport, ever increasing',
-    labelNames: ['what'],
-    registers,
-    collect() {
-      const { framesReceived, framesSent, bytesReceived, bytesSent, writes } = view().transport;
-      for (const [what, value] of Object.entries({
-        framesReceived,
-        framesSent,
-        bytesReceived,
-        bytesSent,
-        writes,
-      })) {
-        this.set({ what }, value);
-      }
-    },
-  });
-  new Gauge({
-    name: 'bft2f_transport_dropped',
-    help: 'Frames that never left, by reason',
-    labelNames: ['reason'],
-    registers,
-    collect() {
-      for (const [reason, count] of Object.entries(view().transport.dropped)) this.set({ reason }, count);
-    },
-  });
-  new Gauge({
-    name: 'bft2f_transport_closed',
-    help: 'Connections ended or refused, by reason',
-    labelNames: ['reason'],
-    registers,
-    collect() {
-      for (const [reason, count] of Object.entries(view().transport.closed)) {
-        if (count > 0) this.set({ reason }, count);
-      }
-    },
-  });
+  gauge('client_connections', 'Connections of clients', ({ transport }) => transport.clientConnections);
   new Gauge({
     name: 'bft2f_peer_connected',
     help: '1 while there is a link to the peer',
@@ -168,12 +121,37 @@ function addTransportMetrics(registers: Registry[], { view }: MetricsSources): v
       }
     },
   });
-  new Gauge({
-    name: 'bft2f_client_connections',
-    help: 'Connections of clients',
-    registers,
-    collect() {
-      this.set(view().transport.clientConnections);
-    },
+}
+
+/** What is counted elsewhere, shown as counters: each is set to what it has come to. */
+function addTotals(registers: Registry[], { view, inbox, verifications }: MetricsSources): void {
+  const total = (name: string, help: string, label: string, read: () => Record<string, number>): void => {
+    new Counter({
+      name: `bft2f_${name}_total`,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        this.reset();
+        for (const [value, count] of Object.entries(read())) this.inc({ [label]: value }, count);
+      },
+    });
+  };
+  total('transport', 'Frames, bytes and writes of the transport', 'what', () => {
+    const { framesReceived, framesSent, bytesReceived, bytesSent, writes } = view().transport;
+    return { framesReceived, framesSent, bytesReceived, bytesSent, writes };
+  });
+  total('transport_dropped', 'Frames that never left', 'reason', () => view().transport.dropped);
+  total('transport_closed', 'Connections ended or refused', 'reason', () => view().transport.closed);
+  total('signatures', 'Signatures verified, and known from before', 'how', () => ({
+    verified: verifications.misses,
+    remembered: verifications.hits,
+  }));
+  total('inbox_dropped', 'Frames dropped because too many waited', 'sender', () => ({
+    client: inbox.dropped,
+  }));
+  total('cpu_seconds', 'CPU time of the process', 'mode', () => {
+    const { user, system } = process.cpuUsage();
+    return { user: user / 1e6, system: system / 1e6 };
   });
 }

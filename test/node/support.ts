@@ -65,7 +65,7 @@ export async function createCluster(
   const nodes: (RunningNode | undefined)[] = [];
   const ports: number[] = Array.from({ length: replicaCount }, () => 0);
   const watchers = new Set<() => void>();
-  cleanups.push(() => Promise.all(nodes.map((node) => node?.stop())));
+  cleanups.push(() => Promise.all(nodes.map(async (node) => node?.stop())));
   return {
     genesis,
     directory,
@@ -203,7 +203,7 @@ export function createClient(cluster: TestCluster, seedNumber = 100): TestClient
     submit,
     async put(key, value) {
       const result = await resultOf(encodeKvOperation(kv.put(key, value)));
-      if (result.type === 'refused') throw new Error(`refused: ${result.reason}`);
+      if (result.type === 'refused') throw new Error(`refused: ${result.code}`);
     },
     async get(key) {
       const result = await resultOf(encodeKvOperation(kv.get(key)));
