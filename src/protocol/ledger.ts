@@ -48,7 +48,7 @@ export interface Ledger {
   sessions: Sessions;
   /** L. */
   readonly tree: LogTree;
-  /** The last `chainWindow` executed batches. */
+  /** At least the last `chainWindow` executed batches. */
   readonly window: Map<SequenceNumber, WindowEntry>;
   /** Derived: the chunks of whole blocks of the window, by block number; they never change. */
   readonly windowBlocks: Map<number, Chunk>;
@@ -105,9 +105,12 @@ export function judgeSeen(ledger: Ledger, seen: Seen): SeenVerdict {
   if (seen.sequenceNumber === 0) {
     return equalBytes(seen.hashChainDigest, ledger.context.cluster.id) ? 'on-chain' : 'off-chain';
   }
-  if (seen.sequenceNumber > ledger.executed.sequenceNumber) return 'off-chain';
+  const age = ledger.executed.sequenceNumber - seen.sequenceNumber;
+  if (age < 0) return 'off-chain';
+  // By age, not by what happens to be held: a replica that transferred its state holds less than one that did not.
+  if (age >= ledger.context.cluster.limits.chainWindow) return 'too-old';
   const entry = ledger.window.get(seen.sequenceNumber);
-  if (entry === undefined) return 'too-old';
+  assert(entry !== undefined, 'the chain window holds every entry younger than it is long');
   return equalBytes(entry.hashChainDigest, seen.hashChainDigest) ? 'on-chain' : 'off-chain';
 }
 
@@ -173,7 +176,9 @@ export function executeBatch(ledger: Ledger, batch: Batch, hashChainDigest: Dige
   const entry = { sequenceNumber, hashChainDigest, repliesRoot, logRoot: ledger.tree.root() };
   ledger.executed = entry;
   ledger.window.set(sequenceNumber, { hashChainDigest, repliesRoot });
-  ledger.window.delete(sequenceNumber - cluster.limits.chainWindow);
+  // Kept somewhat longer than the chain window: peers that transfer a checkpoint we still serve need the window as it was there.
+  const { chainWindow, watermarkWindow, checkpointInterval } = cluster.limits;
+  ledger.window.delete(sequenceNumber - chainWindow - 2 * (watermarkWindow + checkpointInterval));
   const replies = judged.map((it, index) => ({
     client: it.request.client,
     session: it.session,

@@ -3,13 +3,13 @@
  * to the peer that gave it.
  */
 
-import { bytes, fixed, list, struct, type TypeOf, u32, u53, union } from '../../codec/index.ts';
+import { bytes, fixed, list, optional, struct, type TypeOf, u32, u53, union } from '../../codec/index.ts';
 import { batchSchema } from './batch.ts';
 import { CAPS } from './caps.ts';
 import { checkpointCertificateSchema, commitCertificateSchema } from './certificates.ts';
-import { headSchema } from './entry.ts';
-import { headerSchema } from './ordering.ts';
-import { newViewSchema } from './view-change.ts';
+import { entrySchema, headSchema } from './entry.ts';
+import { commitSchema, headerSchema, prepareSchema } from './ordering.ts';
+import { newViewSchema, suspectSchema } from './view-change.ts';
 
 /** Bodies asked for at once. */
 export const BODIES_PER_FETCH = 64;
@@ -42,6 +42,8 @@ export const wantSchema = union('type', {
   chunk: [10, struct({ sequenceNumber: u53, index: u32 })],
   /** A head: Q entries of the newest s the replier has them for. */
   head: [11, struct({})],
+  /** What the asker has signed and may have forgotten: the proof of the claim that STATUS makes in `yours`. */
+  promises: [12, struct({})],
 });
 export type Want = TypeOf<typeof wantSchema>;
 
@@ -67,6 +69,15 @@ export const stableSchema = struct({
   summary: stateSummarySchema,
 });
 export type Stable = TypeOf<typeof stableSchema>;
+
+/** One replica's newest statements of each kind. */
+export const promisesSchema = struct({
+  prepare: optional(prepareSchema),
+  commit: optional(commitSchema),
+  entry: optional(entrySchema),
+  suspect: optional(suspectSchema),
+});
+export type Promises = TypeOf<typeof promisesSchema>;
 
 export const payloadSchema = union('type', {
   header: [1, struct({ header: headerSchema })],
@@ -94,9 +105,11 @@ export const payloadSchema = union('type', {
   manifest: [9, struct({ sequenceNumber: u53, from: u32, digests: list(fixed(32), CAPS.links, 1) })],
   chunk: [10, struct({ sequenceNumber: u53, index: u32, bytes: bytes(CAPS.chunkBytes) })],
   head: [11, struct({ head: headSchema })],
-  'not-here': [12, struct({})],
+  /** The newest statements of the asker that the replier holds. */
+  promises: [12, promisesSchema],
+  'not-here': [13, struct({})],
   /** The log begins above what was asked: a transfer to `stable` is needed. */
-  'too-old': [13, struct({ stable: u53 })],
+  'too-old': [14, struct({ stable: u53 })],
 });
 export type Payload = TypeOf<typeof payloadSchema>;
 

@@ -14,6 +14,7 @@ import { onLinks } from './committing.ts';
 import { emit, sendTo } from './effects.ts';
 import { executeReady } from './execution.ts';
 import { onBody, onHeader } from './ordering.ts';
+import { claimsForgottenPromise, onPromises } from './promises.ts';
 import { findBody } from './slots.ts';
 import type { LogEntry, Replica, Wanted } from './state.ts';
 import { onTransferPayload, restartTransfer, transferNeeds, wantTransfer } from './state-transfer.ts';
@@ -44,10 +45,9 @@ function withOthers(replica: Replica, preferred: readonly ReplicaIndex[]): Repli
 
 /** Everything that is missing now. */
 function computeNeeds(replica: Replica): Need[] {
-  if (replica.transfer !== undefined || replica.wantsTransfer) {
-    return [...transferNeeds(replica), ...newViewNeeds(replica)];
-  }
-  return [...linkNeeds(replica), ...bodyNeeds(replica), ...slotNeeds(replica), ...newViewNeeds(replica)];
+  const always = [...newViewNeeds(replica), ...promiseNeeds(replica)];
+  if (replica.transfer !== undefined || replica.wantsTransfer) return [...transferNeeds(replica), ...always];
+  return [...linkNeeds(replica), ...bodyNeeds(replica), ...slotNeeds(replica), ...always];
 }
 
 /** Links: a quorum, or some peer, has committed beyond what ours reach. */
@@ -107,7 +107,7 @@ function slotNeeds(replica: Replica): Need[] {
   const { beliefSize } = replica.context.cluster.thresholds;
   const from = Math.max(replica.newViewBase, replica.stable) + 1;
   const to = Math.min(replica.committed + 2 * pipelineWindow, replica.stable + watermarkWindow);
-  for (let s = from; s <= to; s++) {
+  for (let s = from; s <= to && needs.length < replica.limits.fetchesMax; s++) {
     const slot = replica.slots.get(s);
     if (slot === undefined) continue;
     const header = slot.header?.view === replica.view ? slot.header : undefined;
@@ -156,6 +156,19 @@ function newViewNeeds(replica: Replica): Need[] {
   }));
 }
 
+/** The proof of each claim that we forgot a promise of ours. */
+function promiseNeeds(replica: Replica): Need[] {
+  if (replica.silence === 'learner') return [];
+  return [...replica.peers]
+    .filter(([, { status }]) => claimsForgottenPromise(replica, status))
+    .map(([peer]) => ({
+      key: `promises:${peer}`,
+      want: { type: 'promises' },
+      peers: [peer],
+      timeoutMs: replica.limits.fetchTimeoutMs,
+    }));
+}
+
 /** At the end of a step in which something may have come to be missing or arrived: asks for what is new, forgets what is not. */
 export function updateWanted(replica: Replica): void {
   replica.gapsDirty = false;
@@ -166,7 +179,7 @@ export function updateWanted(replica: Replica): void {
     if (wanted.number !== undefined) replica.fetchNumbers.delete(wanted.number);
   }
   for (const need of needs.values()) {
-    if (replica.wanted.has(need.key) || replica.wanted.size >= replica.limits.fetchesMax) continue;
+    if (replica.wanted.has(need.key)) continue;
     const wanted: Wanted = {
       key: need.key,
       want: need.want,
@@ -253,6 +266,10 @@ function take(replica: Replica, from: ReplicaIndex, want: Want, payload: Payload
     }
     case 'new-view':
       return onNewView(replica, payload.newView);
+    case 'promises': {
+      const { type: _, ...promises } = payload;
+      return onPromises(replica, promises);
+    }
     case 'head':
       return undefined;
     default:

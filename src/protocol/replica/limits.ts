@@ -24,7 +24,7 @@ export interface LocalLimits {
   readonly gapTimeoutMs: number;
   /** Before the next peer is asked for anything else, plus 1 ms per KiB expected. */
   readonly fetchTimeoutMs: number;
-  /** FETCHes under way at once. */
+  /** FETCHes under way at once, of each kind of thing that may be missing in numbers. */
   readonly fetchesMax: number;
   /** Snapshots kept in memory or pinned on disk for peers that transfer them. */
   readonly transferLeaseMs: number;

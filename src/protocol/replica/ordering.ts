@@ -31,6 +31,7 @@ import {
 } from './effects.ts';
 import { reportEvidence } from './evidence.ts';
 import type { Party } from './io.ts';
+import { noteCommitHeld, noteOwnPromise, notePrepareHeld } from './promises.ts';
 import { findBody, hashChainDigestAt, rejectSequenceNumber, slotOf } from './slots.ts';
 import type { Replica, Slot } from './state.ts';
 
@@ -149,7 +150,7 @@ export function tryAccept(replica: Replica, slot: Slot): void {
   // The body first: a crash between the two must not leave a header that we would prepare again without its body.
   persistBody(replica, slot, digest, batch);
   persist(replica, { type: 'accepted', header });
-  notePromise(replica, view, sequenceNumber);
+  noteOwnPromise(replica, view, sequenceNumber);
   emit(replica, { type: 'accepted', view, sequenceNumber, batchDigest: digest });
   if (primaryOf(replica.context.cluster, view) !== replica.index) {
     const fields = { view, sequenceNumber, batchDigest: digest };
@@ -166,35 +167,6 @@ export function persistBody(replica: Replica, slot: Slot, digest: Digest, batch:
   if (slot.persistedBodies.has(key)) return;
   slot.persistedBodies.add(key);
   persist(replica, { type: 'body', sequenceNumber: slot.sequenceNumber, batch });
-}
-
-/** The newest (v, s) that we have bound ourselves at: peers that hold a newer one know that we lost our disk. */
-export function notePromise(replica: Replica, view: number, sequenceNumber: SequenceNumber): void {
-  const { ownPromise } = replica;
-  if (view > ownPromise.view || (view === ownPromise.view && sequenceNumber > ownPromise.sequenceNumber)) {
-    replica.ownPromise = { view, sequenceNumber };
-  }
-}
-
-/** What we hold of a replica's promises, told to it in STATUS. */
-function notePromiseHeld(replica: Replica, of: ReplicaIndex, view: number, s: SequenceNumber): void {
-  const held = promisesHeldOf(replica, of);
-  if (view > held.view || (view === held.view && s > held.sequenceNumber)) {
-    held.view = view;
-    held.sequenceNumber = s;
-  }
-}
-
-export function promisesHeldOf(
-  replica: Replica,
-  of: ReplicaIndex,
-): { view: number; sequenceNumber: SequenceNumber; entry: SequenceNumber; suspect: number } {
-  let held = replica.promisesHeld.get(of);
-  if (held === undefined) {
-    held = { view: 0, sequenceNumber: 0, entry: 0, suspect: 0 };
-    replica.promisesHeld.set(of, held);
-  }
-  return held;
 }
 
 /** Enter: PREPARE from the backup that signed it, our own by loopback. */
@@ -215,7 +187,8 @@ export function onPrepare(replica: Replica, from: ReplicaIndex, prepare: Message
     return reportEvidence(replica, { type: 'prepares', first: known, second: prepare });
   }
   slot.prepares.set(from, prepare);
-  notePromiseHeld(replica, from, prepare.view, prepare.sequenceNumber);
+  const { type: _, ...held } = prepare;
+  notePrepareHeld(replica, held);
   checkPrepared(replica, slot);
   if (!slot.accepted) replica.gapsDirty = true;
 }
@@ -286,7 +259,7 @@ function castVote(replica: Replica, slot: Slot): boolean {
   const vote: Commit = { ...fields, replica: replica.index, signature };
   slot.ownVotes.set(view, vote);
   persist(replica, { type: 'prepared', certificate: prepared!, vote });
-  notePromise(replica, view, sequenceNumber);
+  noteOwnPromise(replica, view, sequenceNumber);
   emit(replica, { type: 'voted', ...fields });
   promiseToAll(replica, { type: 'commit', ...vote });
   return true;
@@ -313,7 +286,8 @@ export function onCommit(replica: Replica, from: ReplicaIndex, commit: MessageOf
     return reportEvidence(replica, { type: 'commits', first: known, second: commit });
   }
   slot.commits.set(from, commit);
-  notePromiseHeld(replica, from, view, sequenceNumber);
+  const { type: _, ...held } = commit;
+  noteCommitHeld(replica, held);
   checkCommitted(replica, slot, commit);
 }
 

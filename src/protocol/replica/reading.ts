@@ -1,5 +1,6 @@
 /** READ: answered from executed state with the entry that already exists for it; no new signature (docs/protocol.md §4). */
 
+import { equalBytes } from '../../types/bytes.ts';
 import type { SequenceNumber } from '../../types/identities.ts';
 import { judgeSeen } from '../ledger.ts';
 import type { EntryContent } from '../messages/entry.ts';
@@ -10,6 +11,9 @@ import type { Party } from './io.ts';
 import { signedEntry } from './replies.ts';
 import type { Replica } from './state.ts';
 
+/** READs of one client key that wait at once. */
+const HELD_READS_PER_KEY_MAX = 16;
+
 /** Enter: READ from a client. Held, within bounds, until the state that it needs has been executed. */
 export function onRead(replica: Replica, from: Party, message: MessageOf<'read'>): void {
   if (from.kind !== 'client') return refuse(replica, from, message, 'NOT_A_CLIENT');
@@ -19,7 +23,10 @@ export function onRead(replica: Replica, from: Party, message: MessageOf<'read'>
   if (!maySignEntries(replica)) return refuse(replica, from, message, 'NOT_READY');
   const { type: _, ...read } = message;
   if (needs(read) <= replica.ledger.executed.sequenceNumber) return answer(replica, from.key, read);
-  if (replica.heldReads.length < replica.limits.heldReadsMax) {
+  const ofKey = replica.heldReads.filter((held) => equalBytes(held.from, from.key)).length;
+  if (ofKey < HELD_READS_PER_KEY_MAX) {
+    // The oldest gives way: a client asks for what was never executed as long as it likes, but holds no place by it.
+    if (replica.heldReads.length >= replica.limits.heldReadsMax) replica.heldReads.shift();
     replica.heldReads.push({ from: from.key, read });
     return;
   }

@@ -12,10 +12,10 @@ import { type EntryContent, sameEntry } from '../messages/entry.ts';
 import type { StateSummary } from '../messages/fetch.ts';
 import type { DurableRecord } from '../records.ts';
 import { planNewView } from '../view-change-rules.ts';
-import { emit, persist } from './effects.ts';
 import { executeReady } from './execution.ts';
 import { type Clock, emptyOutput } from './io.ts';
-import { notePromise, onNewViewHeader } from './ordering.ts';
+import { onNewViewHeader } from './ordering.ts';
+import { becomeLearner, noteOwnPromise } from './promises.ts';
 import { findBody, slotOf } from './slots.ts';
 import type { Replica, ReplicaOptions } from './state.ts';
 
@@ -156,11 +156,7 @@ function recover(replica: Replica, recovered: Recovered): void {
   replica.out = muted;
   replica.out.persist.push(...records);
   replica.out.snapshots.push(...snapshots);
-  if (recovered.promisesLost && replica.silence === 'none') {
-    replica.silence = 'learner';
-    persist(replica, { type: 'learner', newestKnown: replica.ownEntry });
-    emit(replica, { type: 'becameLearner', reason: 'records of promises were lost on disk' });
-  }
+  if (recovered.promisesLost) becomeLearner(replica, 'records of promises were lost on disk');
 }
 
 function restoreSnapshot(replica: Replica, snapshot: RecoveredSnapshot): void {
@@ -183,7 +179,7 @@ function foldRecord(replica: Replica, record: DurableRecord): void {
   switch (record.type) {
     case 'accepted': {
       const { header } = record;
-      notePromise(replica, header.view, header.sequenceNumber);
+      noteOwnPromise(replica, header.view, header.sequenceNumber);
       if (header.sequenceNumber <= replica.logFloor) return;
       const slot = slotOf(replica, header.sequenceNumber);
       slot.header = header;
@@ -204,7 +200,7 @@ function foldRecord(replica: Replica, record: DurableRecord): void {
     }
     case 'prepared': {
       const { vote, certificate } = record;
-      notePromise(replica, vote.view, vote.sequenceNumber);
+      noteOwnPromise(replica, vote.view, vote.sequenceNumber);
       if (vote.sequenceNumber <= replica.logFloor) return;
       const slot = slotOf(replica, vote.sequenceNumber);
       slot.prepared = certificate;

@@ -9,6 +9,7 @@ import { FETCHED_BYTES_MAX, type Payload, type Want } from '../messages/fetch.ts
 import type { MessageOf } from '../messages/index.ts';
 import { maySignEntries, refuse, sendToParty } from './effects.ts';
 import type { Party } from './io.ts';
+import { promisesOf } from './promises.ts';
 import { signedEntry } from './replies.ts';
 import { findBody } from './slots.ts';
 import type { HeldSnapshot, Replica } from './state.ts';
@@ -26,7 +27,10 @@ export function onFetch(replica: Replica, from: Party, message: MessageOf<'fetch
   if (from.kind === 'client' && want.type !== 'head' && want.type !== 'proof') {
     return refuse(replica, from, message, 'NOT_FOR_CLIENTS');
   }
-  const payload = serve(replica, want);
+  const payload =
+    from.kind === 'replica' && want.type === 'promises'
+      ? ({ type: 'promises', ...promisesOf(replica, from.index) } as const)
+      : serve(replica, want);
   sendToParty(replica, from, { type: 'fetched', number: message.number, payload });
 }
 
@@ -74,6 +78,8 @@ function serve(replica: Replica, want: Want): Payload {
       const { sequenceNumber, index } = want;
       return { type: 'chunk', sequenceNumber, index, bytes: chunk.bytes() };
     }
+    case 'promises':
+      return NOT_HERE;
     case 'head': {
       const head = newestHead(replica);
       return head === undefined ? NOT_HERE : { type: 'head', head };

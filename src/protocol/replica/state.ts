@@ -17,7 +17,7 @@ import type {
 } from '../messages/certificates.ts';
 import type { Checkpoint } from '../messages/checkpoint.ts';
 import type { Entry, EntryContent } from '../messages/entry.ts';
-import type { Stable, StateSummary, Want } from '../messages/fetch.ts';
+import type { Promises, Stable, StateSummary, Want } from '../messages/fetch.ts';
 import type { Commit, Header, Prepare } from '../messages/ordering.ts';
 import type { Read } from '../messages/reply.ts';
 import type { ClientRequest } from '../messages/request.ts';
@@ -282,11 +282,8 @@ export interface Replica {
   /** Nothing was committed between the last two heartbeats. */
   commitStalled: boolean;
   committedAtHeartbeat: SequenceNumber;
-  /** The newest promises of each replica that we hold, for `yours`. */
-  readonly promisesHeld: Map<
-    ReplicaIndex,
-    { view: View; sequenceNumber: SequenceNumber; entry: SequenceNumber; suspect: number }
-  >;
+  /** The newest promises of each replica that we hold: told to it in `yours`, shown to it when it asks. */
+  readonly promisesHeld: Map<ReplicaIndex, Promises>;
   /** The newest PREPARE or vote of our own, lexicographically by (v, s). */
   ownPromise: { view: View; sequenceNumber: SequenceNumber };
   /** The newest entry that we recorded. */

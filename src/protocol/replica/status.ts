@@ -12,23 +12,18 @@ import type { Message, MessageOf } from '../messages/index.ts';
 import { prepareStatement } from '../messages/ordering.ts';
 import type { StatusMessage } from '../messages/status.ts';
 import { kthHighest } from '../quorum.ts';
-import {
-  emit,
-  maySignEntries,
-  maySignOrdering,
-  persist,
-  promiseTo,
-  promiseToAll,
-  sendTo,
-  sign,
-} from './effects.ts';
+import { maySignEntries, maySignOrdering, promiseTo, promiseToAll, sendTo, sign } from './effects.ts';
 import { reportEvidence } from './evidence.ts';
-import { castVotes, promisesHeldOf } from './ordering.ts';
+import { castVotes } from './ordering.ts';
+import { claimsForgottenPromise, noteEntryHeld, summaryOfHeld } from './promises.ts';
 import { signedEntry } from './replies.ts';
 import { findBody } from './slots.ts';
-import type { Replica, Slot } from './state.ts';
+import type { PeerStatus, Replica, Slot } from './state.ts';
 import { signSuspect, suspect } from './suspicion.ts';
 import { verifyNewViewBase } from './view-change.ts';
+
+/** No message overtakes another by more than this. */
+const OVERTAKING_MS = 1_000;
 
 /** A peer is told out of turn at most this often. */
 const STATUS_INTERVAL_MS = 20;
@@ -86,7 +81,6 @@ function makeStatus(replica: Replica, peer: ReplicaIndex): StatusMessage {
     if (replica.viewChanges.get(index)?.viewChange.view === replica.view) viewChanges |= 1 << index;
   }
   const mayShow = maySignEntries(replica) && replica.ledger.executed.sequenceNumber > 0;
-  const held = promisesHeldOf(replica, peer);
   replica.statusNumber++;
   return {
     number: replica.statusNumber,
@@ -103,7 +97,7 @@ function makeStatus(replica: Replica, peer: ReplicaIndex): StatusMessage {
     viewChanges: viewChanges >>> 0,
     checkpoint: replica.newestCheckpoint.get(peer) ?? 0,
     newest: mayShow ? signedEntry(replica, replica.ledger.executed) : undefined,
-    yours: { ...held },
+    yours: summaryOfHeld(replica, peer),
   };
 }
 
@@ -119,18 +113,11 @@ function hasBit(bitmap: Uint8Array, bit: number): boolean {
 export function onStatus(replica: Replica, from: ReplicaIndex, message: MessageOf<'status'>): void {
   const { type: _, ...status } = message;
   const previous = replica.peers.get(from);
-  if (
-    previous !== undefined &&
-    status.number <= previous.status.number &&
-    !isRestart(status, previous.status)
-  ) {
-    return;
-  }
+  if (previous !== undefined && isOvertaken(replica, status, previous)) return;
   replica.peers.set(from, { status, receivedAtMs: replica.now.monotonicMs });
   if (status.phase !== 'learner') noteHeard(replica, from, status);
-  if (replica.silence === 'none' && isAheadOfUs(replica, status)) {
-    return becomeLearner(replica, `replica ${from} holds promises of ours that we do not remember`);
-  }
+  // A claim that we forgot something must be proved: fetching.ts asks for it.
+  if (claimsForgottenPromise(replica, status)) replica.gapsDirty = true;
   noteEntry(replica, from, status);
   if (previous !== undefined) answer(replica, from, previous.status, status);
   if (status.committed > replica.committed || status.view > replica.view) replica.gapsDirty = true;
@@ -139,31 +126,15 @@ export function onStatus(replica: Replica, from: ReplicaIndex, message: MessageO
   }
 }
 
-/** A peer that restarted counts its STATUSes from one again. */
-function isRestart(status: StatusMessage, previous: StatusMessage): boolean {
-  return status.number < 8 && previous.number > status.number;
-}
-
-/** A peer holds a promise, entry or SUSPECT of ours that our log does not: our disk is not the one that made it. */
-function isAheadOfUs(replica: Replica, { yours }: StatusMessage): boolean {
-  const { ownPromise } = replica;
-  return (
-    yours.view > ownPromise.view ||
-    (yours.view === ownPromise.view && yours.sequenceNumber > ownPromise.sequenceNumber) ||
-    yours.entry > replica.ownEntry ||
-    yours.suspect > replica.suspectedView + 1
-  );
-}
-
-export function becomeLearner(replica: Replica, reason: string): void {
-  replica.silence = 'learner';
-  persist(replica, { type: 'learner', newestKnown: replica.ownEntry });
-  emit(replica, { type: 'becameLearner', reason });
+/** An older STATUS that arrives late; not one of a peer that restarted and counts from one again. */
+function isOvertaken(replica: Replica, status: StatusMessage, previous: PeerStatus): boolean {
+  const age = replica.now.monotonicMs - previous.receivedAtMs;
+  return status.number <= previous.status.number && age < OVERTAKING_MS;
 }
 
 /** Nothing is signed before Q−1 others have told us what they hold of ours (docs/protocol.md §7). */
 function noteHeard(replica: Replica, from: ReplicaIndex, status: StatusMessage): void {
-  if (replica.started || isAheadOfUs(replica, status)) return;
+  if (replica.started || claimsForgottenPromise(replica, status)) return;
   replica.heardFrom.add(from);
   if (replica.heardFrom.size >= replica.context.cluster.thresholds.quorumSize - 1) replica.mayStart = true;
 }
@@ -181,8 +152,7 @@ function noteEntry(replica: Replica, from: ReplicaIndex, status: StatusMessage):
     reportEvidence(replica, { type: 'entries', first: known, second: entry });
   }
   replica.versionVector.set(from, entry);
-  const held = promisesHeldOf(replica, from);
-  held.entry = Math.max(held.entry, entry.sequenceNumber);
+  noteEntryHeld(replica, entry);
 }
 
 /** Sends again our own small messages that the peer has now missed twice running. */

@@ -9,9 +9,12 @@ import type { MessageOf } from '../messages/index.ts';
 import { type Suspect, suspectStatement } from '../messages/view-change.ts';
 import { kthHighest } from '../quorum.ts';
 import { emit, maySignOrdering, persist, promiseToAll, refuse, sign } from './effects.ts';
-import { promisesHeldOf } from './ordering.ts';
+import { noteSuspectHeld } from './promises.ts';
 import type { Replica } from './state.ts';
 import { leaveView } from './view-change.ts';
+
+/** SUSPECTs for views above this are nonsense. */
+const VIEW_MAX = 2 ** 48;
 
 /** Asks to abandon every view up to `view`, once. */
 export function suspect(replica: Replica, view: View, reason: string): void {
@@ -41,12 +44,13 @@ export function onSuspect(replica: Replica, from: ReplicaIndex, message: Message
 
 /** Keeps a SUSPECT if it is its signer's highest and signed; the caller weighs them then. */
 export function addSuspect(replica: Replica, suspicion: Suspect): boolean {
+  // No view that was ever entered is near this; arithmetic on views must stay exact.
+  if (suspicion.view > VIEW_MAX) return false;
   const known = replica.suspects.get(suspicion.replica);
   if (known !== undefined && known.view >= suspicion.view) return false;
   if (!isSuspectSigned(replica.context, suspicion)) return false;
   replica.suspects.set(suspicion.replica, suspicion);
-  const held = promisesHeldOf(replica, suspicion.replica);
-  held.suspect = Math.max(held.suspect, suspicion.view + 1);
+  noteSuspectHeld(replica, suspicion);
   return true;
 }
 
