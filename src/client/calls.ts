@@ -29,6 +29,7 @@ export interface Calls {
 
 export function makeCalls(): Calls {
   const open = new Map<number, Call>();
+  const signals = makeSignals();
   let nextToken = 0;
   return {
     begin: (kind, ends, begin) =>
@@ -38,7 +39,7 @@ export function makeCalls(): Calls {
         const end = (): void => {
           open.delete(token);
           clearTimeout(timer);
-          signal?.removeEventListener('abort', onAbort);
+          if (signal !== undefined) signals.remove(signal, onAbort);
         };
         const call: Call = {
           token,
@@ -54,11 +55,37 @@ export function makeCalls(): Calls {
         };
         const timer = setTimeout(() => ends.onDeadline(call), ends.deadlineMs);
         const onAbort = (): void => ends.onAbort(call, signal?.reason);
-        signal?.addEventListener('abort', onAbort, { once: true });
+        if (signal !== undefined) signals.add(signal, onAbort);
         open.set(token, call);
         begin(call);
       }),
     find: (token) => open.get(token),
     all: () => [...open.values()],
+  };
+}
+
+/** One listener for each signal, however many calls share it: Node warns of a leak from the eleventh on. */
+function makeSignals() {
+  const watched = new Map<
+    AbortSignal,
+    { readonly actions: Set<() => void>; readonly listener: () => void }
+  >();
+  return {
+    add(signal: AbortSignal, action: () => void): void {
+      let watch = watched.get(signal);
+      if (watch === undefined) {
+        const actions = new Set<() => void>();
+        watch = { actions, listener: () => [...actions].forEach((it) => it()) };
+        watched.set(signal, watch);
+        signal.addEventListener('abort', watch.listener, { once: true });
+      }
+      watch.actions.add(action);
+    },
+    remove(signal: AbortSignal, action: () => void): void {
+      const watch = watched.get(signal);
+      if (watch === undefined || !watch.actions.delete(action) || watch.actions.size > 0) return;
+      watched.delete(signal);
+      signal.removeEventListener('abort', watch.listener);
+    },
   };
 }

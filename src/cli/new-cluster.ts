@@ -1,0 +1,114 @@
+/** Makes a local cluster: a key for each replica and one for the command line, the genesis, and one file per replica. */
+
+import { existsSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { relative } from 'node:path';
+import {
+  createGenesis,
+  formatReplica,
+  generateKey,
+  readReplicaConfig,
+  writeGenesisFile,
+  writeKeyFile,
+  writeReplicaConfig,
+} from '../node/index.ts';
+import type { Genesis } from '../protocol/genesis.ts';
+import { type ClusterPaths, clusterPaths, writeClientConfig } from './cluster-directory.ts';
+import { CommandError, EXIT } from './exit-codes.ts';
+
+export interface NewClusterOptions {
+  readonly directory: string;
+  readonly name: string;
+  readonly replicas: number;
+  /** Undefined: 2f+1. */
+  readonly quorum: number | undefined;
+  readonly host: string;
+  /** Replica i listens on base + i and serves status on base + n + i; 0: any free ports. */
+  readonly basePort: number;
+}
+
+export interface NewCluster {
+  readonly paths: ClusterPaths;
+  readonly genesis: Genesis;
+}
+
+/** @throws NodeError CONFIG; CommandError if the directory is in use or ports are missing. Nothing that exists is changed. */
+export async function makeNewCluster(options: NewClusterOptions): Promise<NewCluster> {
+  const { directory, name, host, replicas: count, basePort } = options;
+  const paths = clusterPaths(directory);
+  await refuseUsed(paths.directory);
+  const keys = Array.from({ length: count }, () => generateKey());
+  const genesis = createGenesis({
+    name,
+    replicas: keys.map(({ publicKey }) => publicKey),
+    ...(options.quorum === undefined ? {} : { quorumSize: options.quorum }),
+  });
+  const ports = await choosePorts(host, basePort, 2 * count);
+  const peers = keys.map((_, i) => ({ host, port: ports[i]! }));
+  const statuses = keys.map((_, i) => ({ host, port: ports[count + i]! }));
+
+  await mkdir(paths.clientDirectory, { recursive: true, mode: 0o700 });
+  await writeGenesisFile(paths.genesis, genesis);
+  for (const [index, key] of keys.entries()) {
+    const own = paths.replica(index);
+    await mkdir(own.directory, { mode: 0o700 });
+    await writeKeyFile(own.key, key);
+    await writeReplicaConfig(own.config, {
+      genesis: relative(own.directory, paths.genesis),
+      index,
+      key: relative(own.directory, own.key),
+      data: relative(own.directory, own.data),
+      listen: peers[index]!,
+      peers,
+      metrics: statuses[index]!,
+    });
+    await formatReplica(await readReplicaConfig(own.config));
+  }
+  await writeKeyFile(paths.clientKey, generateKey());
+  // Last: a directory with it is complete.
+  await writeClientConfig(paths.client, {
+    genesis: relative(paths.directory, paths.genesis),
+    key: relative(paths.directory, paths.clientKey),
+    state: relative(paths.directory, paths.clientState),
+    replicas: peers.map((address, i) => ({ ...address, status: statuses[i]! })),
+  });
+  return { paths, genesis };
+}
+
+async function refuseUsed(directory: string): Promise<void> {
+  if (!existsSync(directory) || (await readdir(directory)).length === 0) return;
+  throw new CommandError(
+    EXIT.usage,
+    `${directory} is not empty: run the cluster that is in it with "bft2f up", or name another directory with --directory`,
+  );
+}
+
+async function choosePorts(host: string, basePort: number, count: number): Promise<readonly number[]> {
+  if (basePort !== 0) {
+    if (basePort + count - 1 > 65_535) {
+      throw new CommandError(
+        EXIT.usage,
+        `--base-port ${basePort} leaves no room for ${count} ports; choose one up to ${65_536 - count}`,
+      );
+    }
+    return Array.from({ length: count }, (_, i) => basePort + i);
+  }
+  // All are held open until all are known, so that they differ.
+  const servers = await Promise.all(Array.from({ length: count }, () => openServer(host)));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+function openServer(host: string) {
+  const server = createServer();
+  return new Promise<typeof server>((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(
+        new CommandError(EXIT.network, `cannot find free ports on ${host}: ${error.message}; correct --host`),
+      ),
+    );
+    server.listen(0, host, () => resolve(server));
+  });
+}
