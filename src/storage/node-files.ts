@@ -31,6 +31,9 @@ export const nodeFiles: FileLayer = {
   pause: () => new Promise((resolve) => setImmediate(resolve)),
 };
 
+/** So little is copied into the page cache sooner than another thread could be woken for it; only the sync goes to the disk. */
+const WRITE_AT_ONCE_BYTES = 256 * 1024;
+
 function fileHandle(descriptor: number, path: string): FileHandle {
   return {
     read: (position, length) =>
@@ -57,7 +60,10 @@ function fileHandle(descriptor: number, path: string): FileHandle {
         let written = 0;
         while (written < bytes.length) {
           const rest = bytes.length - written;
-          written += (await write(descriptor, bytes, written, rest, position + written)).bytesWritten;
+          written +=
+            rest <= WRITE_AT_ONCE_BYTES
+              ? fs.writeSync(descriptor, bytes, written, rest, position + written)
+              : (await write(descriptor, bytes, written, rest, position + written)).bytesWritten;
         }
       }),
     truncate: (size) => attempt('truncate', path, () => ftruncate(descriptor, size)),
