@@ -75,7 +75,10 @@ function makeSignals() {
       let watch = watched.get(signal);
       if (watch === undefined) {
         const actions = new Set<() => void>();
-        watch = { actions, listener: () => [...actions].forEach((it) => it()) };
+        const listener = (): void => {
+          for (const it of [...actions]) it();
+        };
+        watch = { actions, listener };
         watched.set(signal, watch);
         signal.addEventListener('abort', watch.listener, { once: true });
       }
