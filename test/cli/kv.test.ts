@@ -1,0 +1,158 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clusterPaths, writeClientConfig } from '../../src/cli/cluster-directory.ts';
+import { entriesOfJson, entriesOfLines } from '../../src/cli/commands/kv-load.ts';
+import { generateKey, writeGenesisFile, writeKeyFile } from '../../src/node/index.ts';
+import {
+  cleanUp,
+  createCluster,
+  HOST,
+  startAll,
+  type TestCluster,
+  temporaryDirectory,
+} from '../node/support.ts';
+import { bft2f, type RunOptions } from './support.ts';
+
+let directory: string;
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  directory = await temporaryDirectory();
+  cluster = await createCluster(4, {}, { metrics: { host: HOST, port: 0 } });
+  await startAll(cluster);
+  const paths = clusterPaths(directory);
+  await mkdir(paths.clientDirectory);
+  await writeGenesisFile(paths.genesis, cluster.genesis);
+  await writeKeyFile(paths.clientKey, generateKey());
+  await writeClientConfig(paths.client, {
+    genesis: 'genesis.json',
+    key: 'client/key.json',
+    state: 'client/state',
+    replicas: cluster.nodes.map((node) => ({
+      host: HOST,
+      port: node!.port,
+      status: { host: HOST, port: node!.metricsPort! },
+    })),
+  });
+});
+
+afterAll(cleanUp);
+
+function kv(args: readonly string[], options?: RunOptions) {
+  return bft2f(['kv', ...args, '--directory', directory], options);
+}
+
+describe('bft2f kv', () => {
+  it('puts, gets and deletes', async () => {
+    expect(await kv(['put', 'greeting', 'hello'])).toMatchObject({ code: 0, out: '1\n', err: '' });
+    expect(await kv(['get', 'greeting'])).toMatchObject({ code: 0, out: 'hello\n' });
+    expect(await kv(['get', 'greeting', '--raw', '--ordered'])).toMatchObject({ code: 0, out: 'hello' });
+    expect(await kv(['delete', 'greeting'])).toMatchObject({ code: 0, out: '' });
+    expect(await kv(['delete', 'greeting'])).toMatchObject({ code: 10 });
+    expect(await kv(['get', 'greeting'])).toMatchObject({
+      code: 10,
+      err: 'error: there is no key "greeting"\n',
+    });
+  });
+
+  it('puts the standard input, and lets it expire', async () => {
+    const long = await kv(['put', 'p', '-', '--expire-after', '3600000'], { input: 'from stdin' });
+    expect(long.code).toBe(0);
+    expect((await kv(['get', 'p'])).out).toBe('from stdin\n');
+    const tooLong = await kv(['put', 'p', 'x'.repeat(61 * 1024)]);
+    expect(tooLong.code).toBe(2);
+    expect(tooLong.err.trimEnd()).not.toContain('\n');
+  });
+
+  it('compares and sets', async () => {
+    const made = await kv(['cas', 'owner', 'alice', '--expect-absent']);
+    expect(made.code).toBe(0);
+    const refused = await kv(['cas', 'owner', 'bob', '--expect-value', 'carol']);
+    expect(refused).toMatchObject({
+      code: 10,
+      err: expect.stringContaining(`it has version ${made.out.trim()}`),
+    });
+    expect((await kv(['cas', 'owner', 'bob', '--expect-version', made.out.trim()])).code).toBe(0);
+    expect((await kv(['cas', 'owner', 'dave', '--expect-present'])).code).toBe(0);
+  });
+
+  it('increments', async () => {
+    expect((await kv(['incr', 'n'])).out).toBe('1\n');
+    expect((await bft2f(['kv', 'incr', '--directory', directory, 'n', '--', '-5'])).out).toBe('-4\n');
+    expect(await kv(['incr', 'owner'])).toMatchObject({ code: 10 });
+  });
+
+  it('loads and scans', async () => {
+    const file = join(directory, 'words.tsv');
+    await writeFile(file, Array.from({ length: 30 }, (_, i) => `load/${10 + i}\tvalue\t${i}\n`).join(''));
+    const loaded = await kv(['load', file, '--in-flight', '8'], { isLive: true });
+    expect(loaded.code).toBe(0);
+    expect(loaded.err).toContain('30/30');
+    expect(loaded.err).toContain('loaded 30 entries');
+    expect((await kv(['scan', '--prefix', 'load/', '--limit', '2'])).out).toBe(
+      'load/10\tvalue\t0\nload/11\tvalue\t1\n',
+    );
+    const all = await kv(['scan', '--from', 'load/', '--to', 'load0', '--json']);
+    expect(all.out.trimEnd().split('\n')).toHaveLength(30);
+    expect(JSON.parse(all.out.split('\n')[0]!)).toMatchObject({ key: 'load/10', value: 'value\t0' });
+    await kv(['put', 'bytes', '-'], { input: Uint8Array.of(255) });
+    expect((await kv(['scan', '--prefix', 'bytes', '--json'])).out).toContain('"valueBase64":"/w=="');
+  });
+
+  it('waits for another command that uses the session', async () => {
+    const runs = await Promise.all([kv(['incr', 'both']), kv(['incr', 'both']), kv(['incr', 'both'])]);
+    expect(runs.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(runs.map(({ out }) => out).sort()).toEqual(['1\n', '2\n', '3\n']);
+  });
+
+  it('ends when it is interrupted', async () => {
+    const signal = AbortSignal.abort();
+    expect(await kv(['get', 'n'], { signal })).toMatchObject({ code: 130 });
+  });
+});
+
+describe('bft2f status', () => {
+  it('shows all replicas and what is promised, and less once one is missing', async () => {
+    const all = await bft2f(['status', '-d', directory]);
+    expect(all.code).toBe(0);
+    expect(all.out).toContain('4 of 4 replicas answer and agree. Linearizable and live');
+    const { executed, hashChainDigest } = cluster.nodes[0]!.status();
+    expect(all.out).toMatch(new RegExp(`^0\\* +0 +${executed} +0 +${hashChainDigest.slice(0, 12)}`, 'm'));
+
+    await cluster.stop(3);
+    const json = await bft2f(['status', '-d', directory, '--json']);
+    expect(json.code).toBe(0);
+    expect(JSON.parse(json.out)).toMatchObject({
+      promised: 'all',
+      good: [0, 1, 2],
+      doubts: [{ index: 3, why: 'does not run (connection refused)' }],
+      replicas: [{ answers: true, status: { index: 0 } }, {}, {}, { answers: false }],
+    });
+    await cluster.stop(2);
+    const two = await bft2f(['status', '-d', directory]);
+    expect(two.code).toBe(14);
+    expect(two.out).toContain('No progress: 3 are needed, so 1 more must come back.');
+
+    const stuck = await kv(['put', 'k', 'v', '--deadline', '300']);
+    // In flight, as the session is open already.
+    expect(stuck.code).toBe(12);
+    expect(stuck.err).toContain('2 of 4 replicas are connected, 3 must answer');
+    expect(stuck.err).toContain('replica 3: cannot connect');
+  });
+});
+
+describe('what is loaded', () => {
+  it('is lines of key, tab, value, or a JSON object of strings', () => {
+    expect(entriesOfLines('a\t1\nb\t2\t3\n', 'f')).toEqual([
+      ['a', '1'],
+      ['b', '2\t3'],
+    ]);
+    expect(entriesOfLines('', 'f')).toEqual([]);
+    expect(() => entriesOfLines('a\t1\nb', 'f')).toThrow('f, line 2: no tab');
+    expect(entriesOfJson('{"a": "1"}', 'f')).toEqual([['a', '1']]);
+    expect(() => entriesOfJson('[1]', 'f')).toThrow('expected a JSON object of strings');
+    expect(() => entriesOfJson('{"a": 1}', 'f')).toThrow('the value of "a" is 1; expected a string');
+    expect(() => entriesOfJson('{', 'f')).toThrow('f is not JSON');
+  });
+});
