@@ -70,7 +70,8 @@ function describeRequest(request: ClientRequest): string {
     : `ts ${request.timestamp} of ${short(request.client)} (${request.operations.length} operations) seen s${request.seen.sequenceNumber}`;
 }
 
-export function describeEvent(event: ReplicaEvent): string {
+/** Without digests the text stays the same when formats change. */
+export function describeEvent(event: ReplicaEvent, digests = true): string {
   switch (event.type) {
     case 'refused': {
       const from = event.from.kind === 'replica' ? event.from.index : short(event.from.key);
@@ -78,7 +79,8 @@ export function describeEvent(event: ReplicaEvent): string {
     }
     case 'executed': {
       const { entry, requests } = event;
-      return `executed s${entry.sequenceNumber} ${short(entry.hashChainDigest)} in v${event.view} (${requests} requests)`;
+      const digest = digests ? ` ${short(entry.hashChainDigest)}` : '';
+      return `executed s${entry.sequenceNumber}${digest} in v${event.view} (${requests} requests)`;
     }
     case 'evidence':
       return `evidence ${event.evidence.type} against ${event.guilty.join(' ')}`;
@@ -88,8 +90,9 @@ export function describeEvent(event: ReplicaEvent): string {
         if (key === 'type') continue;
         if (key === 'view') words.push(`v${value}`);
         else if (key === 'sequenceNumber') words.push(`s${value}`);
-        else if (value instanceof Uint8Array) words.push(short(value));
-        else words.push(`${key} ${value}`);
+        else if (value instanceof Uint8Array) {
+          if (digests) words.push(short(value));
+        } else words.push(`${key} ${value}`);
       }
       return words.join(' ');
     }

@@ -29,7 +29,7 @@ export interface SimulationOptions {
   readonly replicas?: number;
   /** 1…4 by the seed if left out. */
   readonly clients?: number;
-  /** Operations of each client; 5…40 by the seed if left out. */
+  /** Operations of each client; 5…100 by the seed if left out. */
   readonly requests?: number;
   /** Of 1,000 messages; the whole network is drawn from the seed if left out. */
   readonly lossPerMille?: number;
@@ -76,7 +76,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
   const shape = random.fork('shape');
   const replicas = options.replicas ?? 4;
   const clients = options.clients ?? shape.between(1, 4);
-  const requests = options.requests ?? shape.between(5, 40);
+  const requests = options.requests ?? shape.between(5, shape.pick([10, 40, 100]));
   const faultsMs = shape.between(1_000, FAULTS_MAX_MS);
   const drawn = drawConditions(random.fork('conditions'));
   const conditions: NetworkConditions =
@@ -88,7 +88,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
       replicas,
       clients,
       durationMs: faultsMs,
-      count: shape.below(10),
+      count: shape.below(shape.pick([4, 10, 40])),
       kinds,
     });
 
@@ -109,10 +109,18 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     replicas,
     clients,
     service: workload.service,
+    // Small limits, so that short runs reach them.
     genesisLimits: {
       pipelineWindow: shape.pick([1, 4, 16]),
       checkpointInterval,
       watermarkWindow: 4 * checkpointInterval,
+      chainWindow: shape.pick([32, 256, 65_536]),
+      sessionsMax: shape.pick([clients, clients + 2, 16_384]),
+      sessionsPerKeyMax: shape.pick([1, 2, 64]),
+    },
+    localLimits: {
+      requestTimeoutMs: shape.pick([100, 300, 1_000]),
+      requestTimeoutMaxMs: shape.pick([2_000, 60_000]),
     },
     conditions,
     durableClients: shape.chance(1, 2),

@@ -3,12 +3,13 @@
  *
  *   cluster replicas=4 clients=1 [limit=number …]   begins; limits of the genesis configuration, of replicas or of clients by name
  *   faulty 3                                        what it says of itself no longer counts for the checkers
- *   request c0 put x 1 | get x | delete x | increment x   and `read c0 get x`
+ *   request c0 put x 1 | get x | delete x | increment x   and `read c0 get x`; `clients` for all of them
  *   drop SELECTOR · hold SELECTOR · pass SELECTOR   rules for packets from now on, newest first; `rules clear` removes them
  *   alter SELECTOR as MUTATOR                       the sender lies (mutators.ts)
  *   deliver SELECTOR · discard SELECTOR             of what is held
  *   cut 0 | 1 2 c0 · cut 0 > 1 · heal               both ways, one way
  *   crash 1 … · restart 1 … · pause 1 · resume 1 · lose-disk 1 · damage 1 promise|other · restart-client c0
+ *   repeat 12 COMMAND ; COMMAND                     so many times
  *   tick 100                                        virtual milliseconds
  *   run until CONDITION [within MS]                 `c0 done`, `0,2 executed 3`, `* stable 4`, `1 view 2`, `1 committed 2`; 60,000 ms if not said
  *   status                                          a line for each replica
@@ -156,6 +157,11 @@ const COMMANDS: Record<string, Command> = {
     kernel.runUntil(kernel.nowUs + numberOf(ms) * 1000);
   },
   run: (world, words) => run(world, words),
+  repeat(world, [count, ...words]) {
+    const commands = words.join(' ').split(';');
+    for (let i = numberOf(count); i > 0; i--)
+      for (const command of commands) runCommand(world, command.trim());
+  },
   status(world) {
     clusterOf(world).replicas.forEach(({ state, running }, index) => {
       const replica = running?.state;
@@ -207,7 +213,7 @@ function begin(world: ScriptWorld, words: readonly string[]): void {
   const replicas = take('replicas', 4);
   const observer: Observer = {
     onEvent(replica, event) {
-      if (world.events.has(event.type)) world.say(replica, describeEvent(event));
+      if (world.events.has(event.type)) world.say(replica, describeEvent(event, false));
     },
     onDeliver(from, to, message, bytes) {
       if (world.messages !== undefined && matches(world.messages, { from, to, message, bytes })) {
@@ -238,11 +244,14 @@ function begin(world: ScriptWorld, words: readonly string[]): void {
 
 function submit(world: ScriptWorld, [name, ...words]: readonly string[], read: boolean): void {
   const cluster = clusterOf(world);
-  const client = clientOf(world, name);
-  const operation = operationOf(words);
-  cluster.clients[client]!.submit(encodeKvOperation(operation), read, (outcome) => {
-    world.say(cluster.replicas.length + client, `${words.join(' ')} → ${describeOutcome(outcome)}`);
-  });
+  const operation = encodeKvOperation(operationOf(words));
+  for (const endpoint of endpointsOf(world, name ?? '')) {
+    const client = cluster.clients[endpoint - cluster.replicas.length];
+    if (client === undefined) throw new Error(`expected a client, such as c0, not "${name}"`);
+    client.submit(operation, read, (outcome) => {
+      world.say(endpoint, `${words.join(' ')} → ${describeOutcome(outcome)}`);
+    });
+  }
 }
 
 function operationOf([verb, key, value]: readonly string[]): KvOperation {
@@ -329,10 +338,11 @@ function selectorOf(world: ScriptWorld, [path, ...words]: readonly string[]): Se
   };
 }
 
-/** `2`, `c0`, `0,2,c1`, or `*` for every replica. */
+/** `2`, `c0`, `0,2,c1`, `*` for every replica, or `clients`. */
 function endpointsOf(world: ScriptWorld, text: string): readonly Endpoint[] {
   const cluster = clusterOf(world);
   if (text === '*') return cluster.replicas.map((_, index) => index);
+  if (text === 'clients') return cluster.clients.map((_, client) => cluster.replicas.length + client);
   return text.split(',').map((name) => {
     const endpoint = name.startsWith('c')
       ? cluster.replicas.length + numberOf(name.slice(1))
