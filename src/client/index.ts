@@ -1,5 +1,7 @@
 /** The client's public face. */
 
+/** Conditions, expiries and the parts of a multi-operation, for the calls of `kv`. */
+export { kv as kvOperations, kvExpected, kvExpiry } from '../services/kv/index.ts';
 export { type CallOptions, type Client, connect, type ReadOptions } from './client.ts';
 export { ClientError, type ClientErrorCode, type OperationOutcome } from './client-error.ts';
 export { type KvClient, KvError, kv } from './kv.ts';

@@ -69,7 +69,7 @@ export function openLinks(
 }
 
 /** Sessions number their FETCHes alike, so the session's index goes into the number. */
-function addressed(sessionIndex: number, message: Message): Message {
+export function addressed(sessionIndex: number, message: Message): Message {
   if (message.type !== 'fetch') return message;
   return { ...message, number: message.number * SESSIONS_MAX + sessionIndex };
 }

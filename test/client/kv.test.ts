@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type KvClient, kv } from '../../src/client/index.ts';
-import { kvExpected, kv as operations } from '../../src/services/kv/index.ts';
+import {
+  type KvClient,
+  kv,
+  kvExpected,
+  kvExpiry,
+  kvOperations as operations,
+} from '../../src/client/index.ts';
 import { cleanUp, createCluster, startAll } from '../node/support.ts';
 import { closeClients, connectTo } from './support.ts';
 
@@ -65,9 +70,9 @@ describe('the key-value store through a client', () => {
 
   it('expires', async () => {
     await store.put('brief', 'x');
-    expect(await store.expire('brief', { type: 'at', timeMs: 1 })).toBe(true);
+    expect(await store.expire('brief', kvExpiry.at(1))).toBe(true);
     expect(await store.get('brief')).toBeUndefined();
-    expect(await store.expire('brief', { type: 'never' })).toBe(false);
+    expect(await store.expire('brief', kvExpiry.never)).toBe(false);
   });
 
   it('scans page by page, all of a range and nothing twice', async () => {

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { kv } from '../../src/client/index.ts';
 import { cleanUp, createCluster, seedOf, startAll, temporaryDirectory } from '../node/support.ts';
@@ -95,6 +95,28 @@ describe('a volatile client with a directory', () => {
     await kv(second.client).put('a', '2');
     const open = second.notices.find((it) => it.type === 'sent');
     expect(open).toMatchObject({ request: { type: 'open', seen: { sequenceNumber: head?.sequenceNumber } } });
+  });
+});
+
+describe('a fork', () => {
+  it('is noticed by a client whose history the replicas no longer have, and kept as evidence', async () => {
+    const stateDirectory = await temporaryDirectory();
+    const before = await connectTo(await runningCluster(), { stateDirectory, durable: false });
+    await kv(before.client).put('a', '1');
+    const own = before.client.accepted;
+    await before.client.close();
+
+    // The same keys, hence the same cluster, but all replicas have forgotten everything; another client has begun a new history.
+    const forgetful = await runningCluster();
+    const stranger = kv((await connectTo(forgetful, { key: seedOf(101) })).client);
+    for (const value of ['x', 'y', 'z']) await stranger.put('a', value);
+    const { client, notices } = await connectTo(forgetful, { stateDirectory, durable: false });
+    await expect(kv(client).put('a', '2')).rejects.toMatchObject({ code: 'FORKED', outcome: 'not-applied' });
+    await expect(kv(client).put('a', '3')).rejects.toMatchObject({ code: 'FORKED', outcome: 'not-applied' });
+    expect(notices.find((it) => it.type === 'forked')).toMatchObject({ own });
+    await client.close();
+    expect(await readdir(stateDirectory)).toContainEqual(expect.stringMatching(/^fork-[0-9a-f]{16}$/));
+    expect(Buffer.from((await stranger.get('a'))!.value).toString()).toBe('z');
   });
 });
 

@@ -97,8 +97,9 @@ async function runDemo(
       await client.close();
     }
     const equal = await untilEqual(terminal, config);
-    report(terminal, directory, packages, loaded, equal);
+    report(terminal, packages, loaded, equal);
     if (exit) return;
+    terminal.out(furtherLooks(directory, packages));
     terminal.err(`${colors.green('up')} until Ctrl-C\n`);
     await Promise.race([cluster.ended, aborted(signal)]);
   } finally {
@@ -131,10 +132,10 @@ async function readPackages(path: string): Promise<readonly Package[]> {
     if (!name || typeof version !== 'string' || typeof integrity !== 'string') continue;
     found.set(`${name}@${version}`, integrity);
   }
-  if (found.size === 0) {
+  if (found.size < 2) {
     throw new CommandError(
       EXIT.usage,
-      `${path} names no package with an integrity hash; is it a package-lock.json?`,
+      `${path} names ${found.size} packages with an integrity hash, and half way needs two; is it a package-lock.json?`,
     );
   }
   return [...found].map(([key, integrity]) => ({ key, integrity }));
@@ -178,6 +179,7 @@ async function load(
       ),
     );
     await waitUntil(async () => answers.some((it) => viewOf(it) > view), READY_TIMEOUT_MS, signal);
+    if (signal.aborted) return;
     const next = Math.max(...answers.map(viewOf));
     say(
       `the others went on in view ${next}, led by replica ${next % REPLICAS}; starting replica ${killed} again`,
@@ -187,8 +189,13 @@ async function load(
 
   const startMs = performance.now();
   try {
-    await forEachLimited(packages, IN_FLIGHT, async ({ key, integrity }) => {
-      if (crash === undefined && answers.length >= packages.length / 2) crash = crashPrimary();
+    const width = Math.min(IN_FLIGHT, Math.floor(packages.length / 2));
+    await forEachLimited(packages, width, async ({ key, integrity }) => {
+      if (crash === undefined && answers.length >= packages.length / 2) {
+        crash = crashPrimary();
+        // Its failure is thrown below; until then nobody awaits it.
+        crash.catch(() => undefined);
+      }
       await store.put(key, integrity, { signal });
       progress.advance(1);
     });
@@ -265,7 +272,6 @@ async function untilEqual({ signal }: Terminal, config: ClientConfig): Promise<E
 
 function report(
   { out, colors }: Terminal,
-  directory: string,
   packages: readonly Package[],
   { seconds, byView, killed }: Loaded,
   { sequenceNumber, hashChainDigest, stateDigest }: Equal,
@@ -283,11 +289,17 @@ function report(
     ['hash chain digest', hashChainDigest],
     ['state digest', stateDigest],
   ];
-  const example = packages.find(({ key }) => key.startsWith('commander@')) ?? packages[0]!;
   out('\n');
   out(table(['the registry', ''], rows, colors));
-  out(`\nlook further:
+}
+
+function furtherLooks(directory: string, packages: readonly Package[]): string {
+  const example = packages.find(({ key }) => key.startsWith('commander@')) ?? packages[0]!;
+  return `
+look further:
   npx bft2f status --directory ${directory}
   npx bft2f kv get ${example.key} --directory ${directory}
-  npx bft2f kv scan --limit 5 --directory ${directory}\n\n`);
+  npx bft2f kv scan --limit 5 --directory ${directory}
+
+`;
 }

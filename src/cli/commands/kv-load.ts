@@ -41,13 +41,16 @@ export function kvLoadCommand({ terminal }: CommandContext): Command {
       await withClient(terminal, directory, {}, async (client) => {
         const store = kv(client);
         const progress = startProgress(terminal, 'loading', entries.length);
+        let done = 0;
         try {
           await forEachLimited(entries, inFlight, async ([key, value]) => {
             await store.put(key, value, { signal: terminal.signal, deadlineMs: deadline });
             progress.advance(1);
+            done++;
           });
         } finally {
           progress.end();
+          if (done < entries.length) terminal.err(`${done} of ${entries.length} entries were loaded\n`);
         }
       });
       const seconds = (performance.now() - startMs) / 1000;

@@ -1,0 +1,124 @@
+/** The command line as users run it: the compiled program, real processes, real signals. Needs dist/ (`npm test` builds it). */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const LOCK = fileURLToPath(new URL('../../package-lock.json', import.meta.url));
+
+let directory: string;
+const running = new Set<Running>();
+
+beforeEach(async () => {
+  directory = join(await mkdtemp(join(tmpdir(), 'bft2f-e2e-')), 'cluster');
+});
+
+afterEach(async () => {
+  for (const it of running) {
+    it.process.kill('SIGTERM');
+    await it.ended;
+  }
+  await rm(join(directory, '..'), { recursive: true, force: true });
+});
+
+interface Running {
+  readonly process: ChildProcess;
+  readonly ended: Promise<{ readonly code: number | null; readonly out: string; readonly err: string }>;
+  /** Resolves when the standard error holds `text`. */
+  until(text: string): Promise<void>;
+}
+
+function start(...args: string[]): Running {
+  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  let err = '';
+  const looks = new Set<() => void>();
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    err += chunk;
+    for (const look of looks) look();
+  });
+  const started: Running = {
+    process: child,
+    ended: new Promise((resolve) => {
+      child.once('close', (code) => {
+        running.delete(started);
+        for (const look of looks) look();
+        resolve({ code, out, err });
+      });
+    }),
+    until: (text) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (err.includes(text)) resolve();
+          else if (child.exitCode !== null) reject(new Error(`ended without "${text}": ${err}`));
+        };
+        looks.add(look);
+        look();
+      }),
+  };
+  running.add(started);
+  return started;
+}
+
+function bft2f(...args: string[]) {
+  return start(...args).ended;
+}
+
+function pidOf(index: number): number {
+  return Number(readFileSync(join(directory, `replica-${index}`, 'pid'), 'utf8'));
+}
+
+describe('init, up, kv, status, stop', () => {
+  it('run a cluster through the death of its primary and a restart of everything', async () => {
+    const extra = ['--directory', directory];
+    expect(await bft2f('init', ...extra)).toMatchObject({ code: 0 });
+    const up = start('up', ...extra);
+    await up.until('stop with Ctrl-C');
+    expect(await bft2f('kv', 'put', 'a', '1', ...extra)).toMatchObject({ code: 0 });
+
+    process.kill(pidOf(0), 'SIGKILL');
+    await up.until('replica 0 was ended by SIGKILL');
+    expect(await bft2f('kv', 'incr', 'a', '41', ...extra)).toMatchObject({ code: 0, out: '42\n' });
+    const status = await bft2f('status', ...extra, '--json');
+    expect(JSON.parse(status.out)).toMatchObject({
+      promised: 'all',
+      good: [1, 2, 3],
+      doubts: [{ index: 0 }],
+    });
+
+    const second = await bft2f('up', ...extra);
+    expect(second.code).toBe(2);
+    expect(second.err).toContain('is running already');
+
+    expect(await bft2f('stop', ...extra)).toMatchObject({ code: 0 });
+    // One replica failed: that is not forgotten at the end.
+    expect((await up.ended).code).toBe(1);
+    expect(existsSync(join(directory, 'replica-1', 'pid'))).toBe(false);
+
+    const again = start('up', ...extra);
+    await again.until('stop with Ctrl-C');
+    expect(await bft2f('kv', 'get', 'a', ...extra)).toMatchObject({ code: 0, out: '42\n' });
+    again.process.kill('SIGINT');
+    const { code, err } = await again.ended;
+    expect(code).toBe(0);
+    for (const index of [0, 1, 2, 3]) expect(err).toContain(`replica ${index} has stopped`);
+  });
+});
+
+describe('demo', () => {
+  it('loads the lockfile while the primary dies, and ends with all replicas equal', async () => {
+    const { code, out, err } = await bft2f('demo', '--lock', LOCK, '--exit', '--directory', directory);
+    expect(err).toMatch(/killed replica \d, the primary of view \d+ \(SIGKILL\)/);
+    expect(out).toMatch(/replicas that agree +all 4/);
+    expect(code).toBe(0);
+    expect(existsSync(join(directory, 'replica-0', 'pid'))).toBe(false);
+  });
+});
