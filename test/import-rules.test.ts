@@ -50,7 +50,6 @@ const EXCEPTIONS: readonly {
 /** Packages by room; everything else is refused. The command line may use all that package.json names. */
 const PACKAGES: Partial<Record<Room, readonly string[]>> = {
   crypto: ['sodium-native', 'libsodium-wrappers'],
-  network: ['@peculiar/x509'],
   node: ['zod', 'pino', 'prom-client'],
   client: ['zod'],
   cli: ['commander', 'picocolors', 'zod', 'pino', 'prom-client'],
@@ -92,7 +91,7 @@ function codeOf(text: string): string {
 
 function importsOf(file: string, text: string): readonly Import[] {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, ' ').replace(/(^|\s)\/\/.*$/gm, ' ');
-  const pattern = /(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g;
+  const pattern = /(?:\bfrom|\bimport)\s*\(?\s*['"]([\w@./:-]+)['"]/g;
   return [...code.matchAll(pattern)].map((match) => ({ file, specifier: match[1]! }));
 }
 

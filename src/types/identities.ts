@@ -20,6 +20,3 @@ export type ReplicaIndex = number;
 export type View = number;
 /** 1-based number of a batch; 0 stands for the genesis state. */
 export type SequenceNumber = number;
-
-/** All zeros; stands where a digest must have a value and has none. */
-export const ZERO_DIGEST: Digest = new Uint8Array(DIGEST_BYTES);

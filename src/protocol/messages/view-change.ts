@@ -1,6 +1,6 @@
 /** SUSPECT, VIEW-CHANGE and NEW-VIEW (PBFT §4.4, with this project's suspicion rule; docs/protocol.md §5). */
 
-import { choice, fixed, list, optional, struct, type TypeOf, u8, u53 } from '../../codec/index.ts';
+import { choice, fixed, list, struct, type TypeOf, u8, u53 } from '../../codec/index.ts';
 import type { Crypto } from '../../crypto/port.ts';
 import { concatBytes } from '../../types/bytes.ts';
 import type { Digest } from '../../types/identities.ts';
@@ -70,8 +70,6 @@ export const newViewSchema = struct({
   signature: fixed(64),
 });
 export type NewView = TypeOf<typeof newViewSchema>;
-
-export const optionalNewViewSchema = optional(newViewSchema);
 
 export function suspectStatement(cluster: Cluster, suspect: Pick<Suspect, 'view'>): Uint8Array {
   return statement(cluster, 'suspect', suspect.view);

@@ -3,7 +3,6 @@
 import { equalBytes } from '../../types/bytes.ts';
 import type { ReplicaIndex, View } from '../../types/identities.ts';
 import { justifiesLeaving } from '../certificates.ts';
-import { primaryOf } from '../genesis.ts';
 import type { MessageOf } from '../messages/index.ts';
 import { type Header, headerStatement } from '../messages/ordering.ts';
 import {
@@ -298,9 +297,4 @@ function rejectForUs(replica: Replica, newView: NewView): string | undefined {
     }
   }
   return undefined;
-}
-
-/** The primary of the view that we are in or changing to. */
-export function currentPrimary(replica: Replica): ReplicaIndex {
-  return primaryOf(replica.context.cluster, replica.view);
 }
