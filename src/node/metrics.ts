@@ -2,7 +2,9 @@
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ReplicaEvent } from '../protocol/replica/io.ts';
+import type { LogStats } from '../storage/log.ts';
 import { isReady, type NodeView } from './node-view.ts';
+import type { VerifyCache } from './verify-cache.ts';
 
 export interface Metrics {
   noteEvent(event: ReplicaEvent): void;
@@ -16,7 +18,10 @@ export interface Metrics {
 export interface MetricsSources {
   readonly view: () => NodeView;
   readonly inbox: { readonly size: number; readonly dropped: number };
-  readonly verifications: { readonly hits: number; readonly misses: number };
+  readonly signatures: Pick<VerifyCache, 'stats' | 'made'>;
+  readonly log: LogStats;
+  /** Files and directories synced. */
+  readonly fileSyncs: () => number;
 }
 
 /** Seconds; a sync of a good disk takes below a millisecond, of a slow one tens. */
@@ -124,7 +129,7 @@ function addGauges(registers: Registry[], { view, inbox }: MetricsSources): void
 }
 
 /** What is counted elsewhere, shown as counters: each is set to what it has come to. */
-function addTotals(registers: Registry[], { view, inbox, verifications }: MetricsSources): void {
+function addTotals(registers: Registry[], { view, inbox, signatures, log, fileSyncs }: MetricsSources): void {
   const total = (name: string, help: string, label: string, read: () => Record<string, number>): void => {
     new Counter({
       name: `bft2f_${name}_total`,
@@ -143,9 +148,16 @@ function addTotals(registers: Registry[], { view, inbox, verifications }: Metric
   });
   total('transport_dropped', 'Frames that never left', 'reason', () => view().transport.dropped);
   total('transport_closed', 'Connections ended or refused', 'reason', () => view().transport.closed);
-  total('signatures', 'Signatures verified, and known from before', 'how', () => ({
-    verified: verifications.misses,
-    remembered: verifications.hits,
+  total('signatures', 'Signatures made, verified, and known from before', 'how', () => ({
+    made: signatures.made,
+    verified: signatures.stats.misses,
+    remembered: signatures.stats.hits,
+  }));
+  total('log', 'Records, groups and bytes of the log, and syncs of all files', 'what', () => ({
+    records: log.records,
+    groups: log.syncs,
+    bytes: log.bytesWritten,
+    fileSyncs: fileSyncs(),
   }));
   total('inbox_dropped', 'Frames dropped because too many waited', 'sender', () => ({
     client: inbox.dropped,

@@ -13,6 +13,7 @@ import type { Clock } from '../protocol/replica/io.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
 import { nodeFiles } from '../storage/node-files.ts';
 import { equalBytes, toHex } from '../types/bytes.ts';
+import { countSyncs } from './counted-syncs.ts';
 import { createDriver } from './driver.ts';
 import { logEvent } from './event-log.ts';
 import { formatRecord, formatSchema } from './format-replica.ts';
@@ -49,7 +50,8 @@ async function open(options: NodeOptions, closers: (() => Promise<void>)[]): Pro
   const cache = createVerifyCache(sodiumCrypto);
   const context = { cluster: makeCluster(genesis, cache.crypto), crypto: cache.crypto };
   const service = options.service ?? serviceNamed(genesis.service, sodiumCrypto.hash);
-  const files = durability === 'memory' ? withoutSync(nodeFiles) : nodeFiles;
+  const counted = countSyncs(nodeFiles);
+  const files = durability === 'memory' ? withoutSync(counted.files) : counted.files;
 
   const directory = await openDataDirectory(files, options.dataDirectory);
   closers.push(() => directory.release());
@@ -154,7 +156,13 @@ async function open(options: NodeOptions, closers: (() => Promise<void>)[]): Pro
     uptimeMs: performance.now() - startedAtMs,
     pid: process.pid,
   });
-  const metrics = createMetrics({ view, inbox: driver.inbox, verifications: cache.stats });
+  const metrics = createMetrics({
+    view,
+    inbox: driver.inbox,
+    signatures: cache,
+    log: disk.log.stats,
+    fileSyncs: counted.syncs,
+  });
   const status = () => statusOf(view());
 
   closers.push(() => driver.stop());

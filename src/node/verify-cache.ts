@@ -30,12 +30,15 @@ export interface VerifyCache {
   remembering(signer: Signer): Signer;
   /** Ever increasing. */
   readonly stats: { readonly hits: number; readonly misses: number };
+  /** Signatures made; ever increasing. */
+  readonly made: number;
 }
 
 export function createVerifyCache(crypto: Crypto, limits: CacheLimits = DEFAULT_LIMITS): VerifyCache {
   let young = new Map<string, Verified>();
   let old = new Map<string, Verified>();
   const stats = { hits: 0, misses: 0 };
+  let made = 0;
 
   function remember(name: string, verified: Verified): void {
     if (verified.message.length > limits.messageBytesMax) return;
@@ -56,6 +59,9 @@ export function createVerifyCache(crypto: Crypto, limits: CacheLimits = DEFAULT_
 
   return {
     stats,
+    get made() {
+      return made;
+    },
     crypto: {
       hash: crypto.hash,
       verify(publicKey, message, signature) {
@@ -80,6 +86,7 @@ export function createVerifyCache(crypto: Crypto, limits: CacheLimits = DEFAULT_
       publicKey: signer.publicKey,
       sign(message) {
         const signature = signer.sign(message);
+        made++;
         remember(keyOf(signature), { publicKey: signer.publicKey, message: message.slice() });
         return signature;
       },
