@@ -27,13 +27,17 @@ export function tool(path) {
   return join(root, 'node_modules', path);
 }
 
-/** `npm ci`, if the dependencies are missing or are not those of package-lock.json. @returns whether they are there now. */
+/**
+ * Installs what package-lock.json names, if it is not there. Not by `npm ci`: it refuses a lock file whose optional packages for other
+ * platforms the registry at hand does not carry; `install` takes the same versions and leaves the lock file as it is.
+ * @returns whether the dependencies are there now.
+ */
 export function install() {
   const wanted = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return true;
-  if (!run('npm', ['ci', '--no-audit', '--no-fund'])) return false;
+  if (!run('npm', ['install', '--no-save', '--no-audit', '--no-fund'])) return false;
   writeFileSync(stamp, wanted);
   return true;
 }
