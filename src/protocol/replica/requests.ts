@@ -85,9 +85,10 @@ function rejectOverLimit(
   replaced: Pending | undefined,
 ): string | undefined {
   const { limits } = replica;
+  const bytes = replica.pendingBytes - (replaced?.bytes ?? 0) + requestBytes(request);
+  if (bytes > limits.pendingBytesMax) return 'TOO_MANY_PENDING_BYTES';
   if (replaced !== undefined) return undefined;
   if (replica.pending.size >= limits.pendingRequestsMax) return 'TOO_MANY_PENDING';
-  if (replica.pendingBytes + requestBytes(request) > limits.pendingBytesMax) return 'TOO_MANY_PENDING_BYTES';
   const client = keyOf(request.client);
   if ((replica.pendingPerKey.get(client) ?? 0) >= limits.pendingPerKeyMax) return 'TOO_MANY_OF_KEY';
   if (isSessionKnown(replica, request)) return undefined;
@@ -138,15 +139,25 @@ export function settlePending(replica: Replica, batch: Batch): void {
   for (const request of batch.requests) {
     const key = pendingKey(request);
     const waiting = replica.pending.get(key);
-    if (waiting !== undefined && judgeRequest(replica.ledger, waiting.request) === 'skip') {
-      removePending(replica, key);
-    } else if (waiting !== undefined && equalBytes(waiting.digest, digestOf(replica, request))) {
-      // Executed without leaving a trace in a session (NO-SESSION, a refused OPEN): it was answered all the same.
-      removePending(replica, key);
+    if (waiting !== undefined && isSettled(replica, waiting.request, request)) removePending(replica, key);
+    for (const queue of replica.relayed.values()) {
+      const relayed = queue.get(key);
+      // A newer request of the same session stays: its backup relays it once, and its clock there runs on.
+      if (relayed !== undefined && isSettled(replica, relayed, request)) queue.delete(key);
     }
-    for (const relayed of replica.relayed.values()) relayed.delete(key);
   }
   startClocks(replica);
+}
+
+/**
+ * Whether a request need not wait any longer now that `executed` was: it can no longer execute, or it is this one, which was answered even
+ * where it left no trace in a session (NO-SESSION, a refused OPEN).
+ */
+function isSettled(replica: Replica, request: ClientRequest, executed: ClientRequest): boolean {
+  return (
+    judgeRequest(replica.ledger, request) === 'skip' ||
+    equalBytes(digestOf(replica, request), digestOf(replica, executed))
+  );
 }
 
 function digestOf(replica: Replica, request: ClientRequest): Digest {
@@ -273,7 +284,10 @@ function pack(replica: Replica): Packed {
       const next = queue[round];
       if (next === undefined) continue;
       const [key, request] = next;
-      const isProposed = replica.pending.get(key)?.proposedAt !== undefined;
+      const waiting = replica.pending.get(key);
+      // What is proposed may be an older request of the session.
+      const isProposed =
+        waiting?.proposedAt !== undefined && equalBytes(waiting.digest, digestOf(replica, request));
       if (isProposed || judgeRequest(replica.ledger, request) === 'skip') {
         replica.relayed.get(peer)?.delete(key);
       } else if (add(key, request)) relayed.push([key, peer]);
