@@ -151,6 +151,11 @@ export function rejectNewView(context: Context, newView: NewView): string | unde
   if (!signedBy(context, primary, newViewStatement(cluster, crypto, newView), newView.signature)) {
     return 'BAD_SIGNATURE';
   }
+  // Before O is computed from them: bounded claims are what bounds O.
+  for (const each of viewChanges) {
+    const reason = rejectViewChange(context, each, proofs);
+    if (reason !== undefined) return reason;
+  }
   const plan = planNewView(context, viewChanges);
   if (plan === undefined) return 'CONTRADICTORY_BASES';
   if (headers.length !== plan.digests.length) return 'WRONG_O';
@@ -161,10 +166,6 @@ export function rejectNewView(context: Context, newView: NewView): string | unde
       equalBytes(header.batchDigest, plan.digests[i]!);
     if (!isRight) return 'WRONG_O';
     if (!isHeaderSigned(context, header)) return 'BAD_HEADER_SIGNATURE';
-  }
-  for (const each of viewChanges) {
-    const reason = rejectViewChange(context, each, proofs);
-    if (reason !== undefined) return reason;
   }
   return undefined;
 }
