@@ -52,6 +52,22 @@ function signCheckpoint(replica: Replica, content: CheckpointContent): void {
   promiseToAll(replica, { type: 'checkpoint', ...checkpoint });
 }
 
+/**
+ * Enter: this replica starts signing. Its CHECKPOINT counts here only by loopback, so it is repeated; and one that a crash kept from being
+ * recorded, and so from being sent, is signed now. Without, a restart of all could leave h, and with it ordering, where it is.
+ */
+export function repeatOwnCheckpoint(replica: Replica): void {
+  const own = replica.ownCheckpoint;
+  const [s, held] = [...replica.snapshots].at(-1) ?? [0, undefined];
+  if (held !== undefined && s > replica.stable && s > (own?.sequenceNumber ?? 0) && maySignEntries(replica)) {
+    const { entry, stateDigest } = held.snapshot;
+    const { hashChainDigest, logRoot } = entry;
+    signCheckpoint(replica, { sequenceNumber: s, hashChainDigest, logRoot, stateDigest });
+  } else if (own !== undefined && own.sequenceNumber > replica.stable) {
+    promiseToAll(replica, { type: 'checkpoint', ...own });
+  }
+}
+
 /** Enter: CHECKPOINT from its signer, our own by loopback. */
 export function onCheckpoint(replica: Replica, from: ReplicaIndex, message: MessageOf<'checkpoint'>): void {
   const { type: _, ...checkpoint } = message;
@@ -149,7 +165,7 @@ export function onSnapshotDurable(replica: Replica, s: SequenceNumber): void {
  * batches instead of the whole state; nothing that our own durable snapshot does not cover; and nothing that is on lease, as long as that
  * is not more than M behind.
  */
-function collectGarbage(replica: Replica): void {
+export function collectGarbage(replica: Replica): void {
   const now = replica.now.monotonicMs;
   const { watermarkWindow } = replica.context.cluster.limits;
   const leased = [...replica.snapshots]
@@ -165,6 +181,7 @@ function collectGarbage(replica: Replica): void {
   while (oldNewViews.length > 0 && oldNewViews[0]!.keptUntil <= replica.stable) oldNewViews.shift();
   if (low <= replica.logFloor) return;
   for (const s of replica.slots.keys()) if (s <= low) replica.slots.delete(s);
+  for (const s of replica.unvoted) if (s <= low) replica.unvoted.delete(s);
   for (const s of replica.log.keys()) if (s <= low) replica.log.delete(s);
   replica.logFloor = low;
   replica.out.discardBelow = low;

@@ -25,6 +25,11 @@ export function promiseTo(replica: Replica, index: ReplicaIndex, message: Messag
   replica.out.promises.push({ to: { kind: 'replica', index }, message });
 }
 
+export function promiseToParty(replica: Replica, party: Party, message: Message): void {
+  if (party.kind === 'replica') promiseTo(replica, party.index, message);
+  else promiseToClient(replica, party.key, message);
+}
+
 export function promiseToClient(replica: Replica, key: PublicKey, message: Message): void {
   replica.out.promises.push({ to: { kind: 'client', key }, message });
 }

@@ -37,6 +37,11 @@ export function allPeers(replica: Replica): ReplicaIndex[] {
   return peers.sort((a, b) => demerits(a) - demerits(b));
 }
 
+/** A bad answer: the peer is asked later from now on. */
+export function addDemerit(replica: Replica, peer: ReplicaIndex): void {
+  replica.demerits.set(peer, (replica.demerits.get(peer) ?? 0) + 1);
+}
+
 /** The preferred peers first, then all others. */
 function withOthers(replica: Replica, preferred: readonly ReplicaIndex[]): ReplicaIndex[] {
   const first = preferred.filter((peer) => peer !== replica.index);
@@ -148,7 +153,7 @@ function newViewNeeds(replica: Replica): Need[] {
     )
     .sort((a, b) => b[1].status.view - a[1].status.view);
   // Any of these may lie; each is asked for what it claims, so that a lie costs one answer.
-  return entered.slice(0, 3).map(([peer, { status }]) => ({
+  return entered.slice(0, replica.context.cluster.thresholds.liveWhile + 1).map(([peer, { status }]) => ({
     key: `new-view:${status.view}:${peer}`,
     want: { type: 'new-view', view: status.view },
     peers: [peer],
@@ -228,7 +233,7 @@ export function onFetched(replica: Replica, from: ReplicaIndex, message: Message
   const reason = take(replica, from, wanted.want, message.payload);
   if (reason !== undefined) {
     if (reason !== 'NOT_HERE' && reason !== 'TOO_OLD') {
-      replica.demerits.set(from, (replica.demerits.get(from) ?? 0) + 1);
+      addDemerit(replica, from);
       emit(replica, { type: 'badAnswer', peer: from, what: wanted.want.type, reason });
     }
     // One who has it not is passed over at once, as long as there is another.

@@ -31,6 +31,14 @@ export function noteOwnPromise(replica: Replica, view: View, sequenceNumber: Seq
   if (isLater({ view, sequenceNumber }, replica.ownPromise)) replica.ownPromise = { view, sequenceNumber };
 }
 
+/**
+ * Whether a promise of ours at this place is one that our log should know and does not. Records up to a stable checkpoint are deleted, and
+ * after it was recorded nothing was promised at or below it.
+ */
+function isForgottenPlace(replica: Replica, place: Place): boolean {
+  return place.sequenceNumber > replica.promiseFloor && isLater(place, replica.ownPromise);
+}
+
 function held(replica: Replica, of: ReplicaIndex): Promises {
   return replica.promisesHeld.get(of) ?? NONE;
 }
@@ -81,7 +89,7 @@ export function promisesOf(replica: Replica, peer: ReplicaIndex): Promises {
 /** Whether a peer claims to hold a promise of ours that our log does not know. */
 export function claimsForgottenPromise(replica: Replica, { yours }: StatusMessage): boolean {
   return (
-    isLater(yours, replica.ownPromise) ||
+    isForgottenPlace(replica, yours) ||
     yours.entry > replica.ownEntry ||
     yours.suspect > replica.suspectedView + 1
   );
@@ -98,10 +106,10 @@ export function onPromises(replica: Replica, promises: Promises): string | undef
     signedBy(replica.context, replica.index, statement, signature);
   const isForgotten =
     (prepare !== undefined &&
-      isLater(prepare, replica.ownPromise) &&
+      isForgottenPlace(replica, prepare) &&
       isOurs(prepareStatement(cluster, prepare), prepare.signature)) ||
     (commit !== undefined &&
-      isLater(commit, replica.ownPromise) &&
+      isForgottenPlace(replica, commit) &&
       isOurs(commitStatement(cluster, commit), commit.signature)) ||
     (entry !== undefined &&
       entry.sequenceNumber > replica.ownEntry &&

@@ -116,6 +116,7 @@ function createReplica(options: ReplicaOptions, clock: Clock): Replica {
     tooOldAt: new Set(),
     promisesHeld: new Map(),
     ownPromise: { view: 0, sequenceNumber: 0 },
+    promiseFloor: 0,
     ownEntry: 0,
     heardFrom: new Set(),
     mayStart: context.cluster.thresholds.quorumSize === 1,
@@ -258,6 +259,7 @@ function foldRecord(replica: Replica, record: DurableRecord): void {
     case 'stable': {
       // h rises only to what our own state covers; a stable record above a lost snapshot is learned again from peers.
       const { certificate, summary } = record;
+      replica.promiseFloor = Math.max(replica.promiseFloor, certificate.sequenceNumber);
       if (certificate.sequenceNumber <= replica.stable || certificate.sequenceNumber > replica.committed)
         return;
       replica.previousStable = replica.stable;
@@ -277,6 +279,12 @@ function foldRecord(replica: Replica, record: DurableRecord): void {
 function foldCommitted(replica: Replica, record: Extract<DurableRecord, { type: 'committed' }>): void {
   const { after, links, certificate } = record;
   const skip = replica.committed - after;
+  const { sequenceNumber, hashChainDigest } = certificate;
+  if (sequenceNumber === replica.committed && equalBytes(hashChainDigest, replica.committedDigest)) {
+    // The snapshot brought the state there but no certificate. Without this one C would be lower than what we have committed, and P
+    // would not make up for it: what the snapshot covers is not folded.
+    replica.commitCertificate = certificate;
+  }
   // A gap means that a certificate above was damaged; peers have it.
   if (skip < 0 || skip >= links.length) return;
   const rest = links.slice(skip);

@@ -16,10 +16,13 @@ import { sendReply } from './replies.ts';
 import type { Pending, Replica } from './state.ts';
 import { statusDueToAll } from './status.ts';
 
-/** One key per session, or per OPEN: a newer request of a session takes the place of an older one. */
+/**
+ * One key per client and session, or per OPEN: a newer request of a session takes the place of an older one. The client is part of it:
+ * anyone may name any session, and is told NO-SESSION, but must not take the place of its owner.
+ */
 export function pendingKey(request: ClientRequest): string {
   return request.type === 'request'
-    ? `s${sessionKey(request.session)}`
+    ? `s${keyOf(request.client)}${sessionKey(request.session)}`
     : `o${keyOf(request.client)}${keyOf(request.nonce)}`;
 }
 
@@ -100,7 +103,9 @@ function rejectOverLimit(
 }
 
 function isSessionKnown(replica: Replica, request: ClientRequest): boolean {
-  return request.type === 'request' && findSession(replica.ledger.sessions, request.session) !== undefined;
+  if (request.type !== 'request') return false;
+  const session = findSession(replica.ledger.sessions, request.session);
+  return session !== undefined && equalBytes(session.client, request.client);
 }
 
 function admit(replica: Replica, key: string, request: ClientRequest, digest: Digest): void {
@@ -147,6 +152,14 @@ export function settlePending(replica: Replica, batch: Batch): void {
     }
   }
   startClocks(replica);
+}
+
+/** After a state transfer: what can no longer execute, because it was among what was skipped, waits no longer. */
+export function settleSkipped(replica: Replica): void {
+  for (const { key, request } of [...replica.pending.values()]) {
+    if (judgeRequest(replica.ledger, request) === 'skip') removePending(replica, key);
+  }
+  restartClocks(replica);
 }
 
 /**

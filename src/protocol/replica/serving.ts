@@ -1,4 +1,4 @@
-/** Answering FETCH: everything comes from what this replica holds, and promises nothing. */
+/** Answering FETCH: everything comes from what this replica holds; what it has signed itself waits for the disk. */
 
 import type { SequenceNumber } from '../../types/identities.ts';
 import { batchBytes } from '../messages/batch.ts';
@@ -7,7 +7,7 @@ import type { Entry, Head } from '../messages/entry.ts';
 import { sameEntry } from '../messages/entry.ts';
 import { FETCHED_BYTES_MAX, type Payload, type Want } from '../messages/fetch.ts';
 import type { MessageOf } from '../messages/index.ts';
-import { maySignEntries, refuse, sendToParty } from './effects.ts';
+import { maySignEntries, promiseToParty, refuse, sendToParty } from './effects.ts';
 import type { Party } from './io.ts';
 import { promisesOf } from './promises.ts';
 import { signedEntry } from './replies.ts';
@@ -31,7 +31,11 @@ export function onFetch(replica: Replica, from: Party, message: MessageOf<'fetch
     from.kind === 'replica' && want.type === 'promises'
       ? ({ type: 'promises', ...promisesOf(replica, from.index) } as const)
       : serve(replica, want);
-  sendToParty(replica, from, { type: 'fetched', number: message.number, payload });
+  const answer = { type: 'fetched', number: message.number, payload } as const;
+  // These hold signatures of our own that may be newer than the disk.
+  const binds = payload.type === 'header' || payload.type === 'new-view' || payload.type === 'head';
+  if (binds) promiseToParty(replica, from, answer);
+  else sendToParty(replica, from, answer);
 }
 
 function serve(replica: Replica, want: Want): Payload {

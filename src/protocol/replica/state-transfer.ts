@@ -23,9 +23,9 @@ import type { Payload, Stable, Want } from '../messages/fetch.ts';
 import { logLeaf } from '../messages/reply.ts';
 import { emit, persist } from './effects.ts';
 import { executeReady } from './execution.ts';
-import { allPeers, type Need } from './fetching.ts';
+import { addDemerit, allPeers, type Need } from './fetching.ts';
 import { castVotes } from './ordering.ts';
-import { maybePropose } from './requests.ts';
+import { maybePropose, settleSkipped } from './requests.ts';
 import type { Replica, Transfer } from './state.ts';
 import { verifyNewViewBase } from './view-change.ts';
 
@@ -94,7 +94,7 @@ export function onTransferPayload(
   want: Want,
   payload: Payload,
 ): string | undefined {
-  if (payload.type === 'stable') return takeStable(replica, payload);
+  if (payload.type === 'stable') return takeStable(replica, from, payload);
   const { transfer } = replica;
   if (transfer === undefined || transfer.installing) return undefined;
   const reason = takePiece(replica, transfer, from, want, payload);
@@ -102,7 +102,7 @@ export function onTransferPayload(
   return reason;
 }
 
-function takeStable(replica: Replica, stable: Stable): string | undefined {
+function takeStable(replica: Replica, from: ReplicaIndex, stable: Stable): string | undefined {
   const { checkpoint, summary } = stable;
   const s = checkpoint.sequenceNumber;
   if (replica.transfer !== undefined) return undefined;
@@ -113,6 +113,7 @@ function takeStable(replica: Replica, stable: Stable): string | undefined {
   if (summary.sessionChunks > summary.chunks) return 'WRONG_SUMMARY';
   replica.transfer = {
     stable,
+    from,
     proved: floorEntry(replica).sequenceNumber === 0,
     leaves: [],
     window: new Map(),
@@ -213,7 +214,7 @@ function checkLeaves(replica: Replica, transfer: Transfer): string | undefined {
   const isRight = equalBytes(tree.root(), transfer.stable.checkpoint.logRoot);
   tree.truncate(size);
   if (isRight && windowMatchesOurs(replica, transfer.window)) return undefined;
-  for (const peer of transfer.sources) replica.demerits.set(peer, (replica.demerits.get(peer) ?? 0) + 1);
+  for (const peer of transfer.sources) addDemerit(replica, peer);
   transfer.leaves = [];
   transfer.window = new Map();
   transfer.sources.clear();
@@ -294,6 +295,8 @@ export function maybeFinishTransfer(replica: Replica, s: SequenceNumber): void {
   replica.stableSummary = summary;
   replica.proposed = Math.max(replica.proposed, s);
   persist(replica, { type: 'stable', certificate: checkpoint, summary });
+  settleSkipped(replica);
+  if (s >= replica.newViewLast && replica.phase === 'normal') replica.newViewDeadlineMs = undefined;
   emit(replica, { type: 'transferred', sequenceNumber: s });
   emit(replica, { type: 'stable', sequenceNumber: s });
   verifyNewViewBase(replica);
@@ -305,7 +308,10 @@ export function maybeFinishTransfer(replica: Replica, s: SequenceNumber): void {
 
 /** Nobody has the pieces of this checkpoint any more: begin again with a newer one. */
 export function restartTransfer(replica: Replica): void {
-  if (replica.transfer?.installing === true) return;
+  const { transfer } = replica;
+  if (transfer?.installing === true) return;
+  // Who offered it is asked last from now on: else a liar could offer the same old checkpoint again and again.
+  if (transfer !== undefined) addDemerit(replica, transfer.from);
   replica.transfer = undefined;
   replica.wantsTransfer = true;
   replica.gapsDirty = true;

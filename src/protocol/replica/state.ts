@@ -112,6 +112,8 @@ export interface Wanted {
 /** State transfer to a stable checkpoint, stage by stage; undefined fields are not here yet. */
 export interface Transfer {
   readonly stable: Stable;
+  /** Who offered it. */
+  readonly from: ReplicaIndex;
   /** Verified: L at `stable` extends our own L. */
   proved: boolean;
   /** Leaf hashes from `executed` up to the chain window's first. */
@@ -286,6 +288,8 @@ export interface Replica {
   readonly promisesHeld: Map<ReplicaIndex, Promises>;
   /** The newest PREPARE or vote of our own, lexicographically by (v, s). */
   ownPromise: { view: View; sequenceNumber: SequenceNumber };
+  /** The highest stable s in the log we started from: promises up to it may be gone, since their records were deleted. */
+  promiseFloor: SequenceNumber;
   /** The newest entry that we recorded. */
   ownEntry: SequenceNumber;
   /** Peers whose STATUS has arrived since the start; nothing is signed before Q−1 of them have (docs/protocol.md §7). */

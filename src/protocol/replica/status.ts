@@ -12,6 +12,7 @@ import type { Message, MessageOf } from '../messages/index.ts';
 import { prepareStatement } from '../messages/ordering.ts';
 import type { StatusMessage } from '../messages/status.ts';
 import { kthHighest } from '../quorum.ts';
+import { repeatOwnCheckpoint } from './checkpointing.ts';
 import { maySignEntries, maySignOrdering, promiseTo, promiseToAll, sendTo, sign } from './effects.ts';
 import { reportEvidence } from './evidence.ts';
 import { castVotes } from './ordering.ts';
@@ -246,6 +247,7 @@ export function onStarted(replica: Replica): void {
   if (replica.suspectedView >= 0) {
     promiseToAll(replica, { type: 'suspect', ...signSuspect(replica, replica.suspectedView) });
   }
+  repeatOwnCheckpoint(replica);
   if (replica.phase === 'changing') {
     replica.newViewDeadlineMs = replica.now.monotonicMs + replica.timeoutMs;
     const own = replica.ownViewChange;
