@@ -8,20 +8,25 @@ import { z } from 'zod';
 import { fromHex } from '../types/bytes.ts';
 import { NodeError } from './node-error.ts';
 
+/** What a complaint may show of a file: of one with a secret, nothing. */
+type Shown = 'values' | 'nothing';
+
 /** The `error` of a field: says what is expected, and what stands there instead. */
-function expected(form: string): { error: (issue: { input?: unknown }) => string } {
+function expected(form: string, shown: Shown = 'values'): { error: (issue: { input?: unknown }) => string } {
   return {
-    error: ({ input }) =>
-      input === undefined ? `is missing; expected ${form}` : `is ${brief(input)}; expected ${form}`,
+    error({ input }) {
+      if (input === undefined) return `is missing; expected ${form}`;
+      return `is ${shown === 'values' ? brief(input) : 'something else'}; expected ${form}`;
+    },
   };
 }
 
 /** `bytes` bytes in hexadecimal. */
-export function hexField(bytes: number, what: string) {
-  const form = `${what}: ${2 * bytes} hexadecimal digits`;
+export function hexField(bytes: number, what: string, shown?: Shown) {
+  const options = expected(`${what}: ${2 * bytes} hexadecimal digits`, shown);
   return z
-    .string(expected(form))
-    .refine((text) => text.length === 2 * bytes && fromHex(text) !== undefined, expected(form))
+    .string(options)
+    .refine((text) => text.length === 2 * bytes && fromHex(text) !== undefined, options)
     .transform((text) => fromHex(text)!);
 }
 
@@ -47,12 +52,12 @@ export function listField<T extends z.ZodType>(element: T, what: string) {
 }
 
 /** An object with exactly these fields: a misspelt one must not be ignored. */
-export function objectField<T extends z.ZodRawShape>(shape: T, what: string) {
+export function objectField<T extends z.ZodRawShape>(shape: T, what: string, shown?: Shown) {
   return z.strictObject(shape, {
     error: (issue) =>
       issue.code === 'unrecognized_keys'
         ? `has unknown fields (${issue.keys.join(', ')}); known are: ${Object.keys(shape).join(', ')}`
-        : expected(what).error(issue),
+        : expected(what, shown).error(issue),
   });
 }
 
@@ -69,6 +74,7 @@ export async function readConfigFile<T extends z.ZodType>(
   path: string,
   kind: string,
   schema: T,
+  shown: Shown = 'values',
 ): Promise<z.output<T>> {
   let text: string;
   try {
@@ -86,6 +92,9 @@ export async function readConfigFile<T extends z.ZodType>(
   try {
     value = JSON.parse(text);
   } catch (error) {
+    // The parser quotes what it could not read.
+    if (shown === 'nothing')
+      throw new NodeError('CONFIG', `the ${kind} ${path} is not JSON. Correct it there.`);
     const reason = error instanceof Error ? error.message : String(error);
     throw new NodeError('CONFIG', `the ${kind} ${path} is not JSON: ${reason}. Correct it there.`, error);
   }

@@ -29,6 +29,8 @@ export interface DriverOptions {
   readonly heldSnapshots: () => ReadonlySet<SequenceNumber>;
   readonly onEvent: (event: ReplicaEvent) => void;
   readonly onMalformed: (from: Party, reason: string) => void;
+  /** Default 8 MiB: a smaller log is left in one piece. */
+  readonly smallLogBytes?: number | undefined;
   /** Called once; the driver has stopped. */
   readonly onFailure: (error: NodeError) => void;
   /** A group became durable. */
@@ -50,10 +52,10 @@ export interface Driver {
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** A log smaller than this is not worth a new segment at each checkpoint. */
-const ROTATE_BYTES = 8 * 1024 * 1024;
+const SMALL_LOG_BYTES = 8 * 1024 * 1024;
 
 export function createDriver(options: DriverOptions): Driver {
-  const { index, links, clock } = options;
+  const { index, links, clock, smallLogBytes = SMALL_LOG_BYTES } = options;
   const { log } = options.disk;
   let state: 'starting' | 'running' | 'stopped' = 'starting';
   let turn: NodeJS.Immediate | undefined;
@@ -155,7 +157,7 @@ export function createDriver(options: DriverOptions): Driver {
     append(output.persist);
     // Behind the step's own records, so that a later segment than all it replaces holds it.
     if (output.discardBelow !== undefined) {
-      if (log.bytes > ROTATE_BYTES) log.rotate();
+      if (log.bytes > smallLogBytes) log.rotate();
       append(output.carry);
     }
     post(output.sends);

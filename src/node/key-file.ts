@@ -21,10 +21,11 @@ const KIND = 'key file';
 
 const keyFileSchema = objectField(
   {
-    publicKey: hexField(PUBLIC_KEY_BYTES, 'the Ed25519 public key'),
-    seed: hexField(SEED_BYTES, 'the secret seed of the key'),
+    publicKey: hexField(PUBLIC_KEY_BYTES, 'the Ed25519 public key', 'nothing'),
+    seed: hexField(SEED_BYTES, 'the secret seed of the key', 'nothing'),
   },
   'an object with publicKey and seed',
+  'nothing',
 );
 
 /** A new key pair from the operating system's generator. */
@@ -67,7 +68,7 @@ export async function readKeyFile(path: string): Promise<KeyPair> {
       `the key file ${path} has mode ${octal}, so others on this machine may read the secret. If nobody did: chmod 600 ${path}. Otherwise make a new key with "bft2f keygen".`,
     );
   }
-  const { publicKey, seed } = await readConfigFile(path, KIND, keyFileSchema);
+  const { publicKey, seed } = await readConfigFile(path, KIND, keyFileSchema, 'nothing');
   const key = keyOfSeed(seed);
   if (!equalBytes(key.publicKey, publicKey)) {
     throw configError(path, KIND, ['publicKey is not that of seed; one of the two was altered']);

@@ -26,6 +26,8 @@ export interface NodeOptions {
   readonly metrics?: Address | undefined;
   readonly limits?: Partial<LocalLimits> | undefined;
   readonly networkLimits?: Partial<NetworkLimits> | undefined;
+  /** A log of fewer bytes is left in one piece when a checkpoint makes its beginning superfluous. Default 8 MiB. */
+  readonly smallLogBytes?: number | undefined;
   /** Default `disk`. */
   readonly durability?: Durability | undefined;
   /** Of a service of one's own; by default the genesis' `service` names one of ours (`kv/1`). */

@@ -131,6 +131,7 @@ async function open(options: NodeOptions, closers: (() => Promise<void>)[]): Pro
     clock: readClock,
     disk,
     links: transport,
+    smallLogBytes: options.smallLogBytes,
     heldSnapshots: () => new Set(replica.snapshots.keys()),
     onEvent(event) {
       metrics.noteEvent(event);

@@ -38,6 +38,8 @@ interface Bench {
   readonly malformed: string[];
   /** The next step answers so. */
   next(output: Partial<Output>): void;
+  /** Of the log. */
+  bytes: number;
   /** Lets everything run that does not wait for a sync. */
   settle(): Promise<void>;
 }
@@ -80,7 +82,9 @@ function createBench(writeSnapshot: () => Promise<void> = async () => undefined)
     async discardBelow(sequenceNumber: number) {
       trace.push(`discard below ${sequenceNumber}`);
     },
-    bytes: 0,
+    get bytes() {
+      return bench.bytes;
+    },
     stats: { syncs: 0, bytesWritten: 0, records: 0 },
     close: async () => undefined,
   };
@@ -118,6 +122,7 @@ function createBench(writeSnapshot: () => Promise<void> = async () => undefined)
     onFailure: (error) => failures.push(error),
   });
   const bench: Bench = {
+    bytes: 0,
     driver,
     trace,
     failures,
@@ -315,6 +320,15 @@ test('old records go only when what still holds of them is durable', async () =>
   await bench.settle();
   // s = 4 may go too.
   expect(bench.trace.slice(5)).toEqual(['synced', 'discard below 5', 'remove snapshots below 4 but 8']);
+});
+
+test('once the log is large, what is carried over begins a new segment', async () => {
+  const bench = createBench();
+  bench.bytes = 1e9;
+  bench.driver.start(emptyOutput());
+  give(bench, { persist: [suspected(1)], discardBelow: 4, carry: [suspected(2)] });
+  await bench.settle();
+  expect(bench.trace.slice(1, 4)).toEqual(['append 1 twice', 'rotate', 'append 2 twice']);
 });
 
 test('a snapshot that finds no room: another primary is asked for, then the replica stops', async () => {
