@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- --seed S | --seeds N [--from S] [--replicas 4] [--clients C] [--requests R] [--loss PER_MILLE] [--faults crash,cut,…|none]
+ * `npm run sim -- --seed S | --seeds N [--from S] [--replicas 4] [--clients C] [--requests R] [--loss PER_MILLE] [--faults crash,cut,…|none] [--liars 1]
  * [--trace LINES]`: simulated runs from seeds. A failure prints its seed, what was violated, the faults and the command that replays it; the exit code
  * is 1 for a crash, 2 for a broken safety property, 3 for missing progress.
  */
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     requests: { type: 'string' },
     loss: { type: 'string' },
     faults: { type: 'string' },
+    liars: { type: 'string' },
     trace: { type: 'string' },
     'keep-going': { type: 'boolean', default: false },
   },
@@ -53,6 +54,7 @@ for (const [name, value] of [
   ['clients', number('clients')],
   ['requests', number('requests')],
   ['lossPerMille', number('loss')],
+  ['liars', number('liars')],
   ['faults', faultKinds()],
   ['traceLines', number('trace')],
 ] as const) {

@@ -27,7 +27,7 @@ import { checkExecutions, type Executions } from './checkers/executions.ts';
 import { checkNoEquivocation } from './checkers/no-equivocation.ts';
 import { checkPersistBeforeSpeak } from './checkers/persist-before-speak.ts';
 import { type ClientDriver, makeClientDriver } from './client-driver.ts';
-import { DISK_TIMES, type Disk, type DiskTimes, makeDisk } from './disk.ts';
+import { type Damage, DISK_TIMES, type Disk, type DiskTimes, makeDisk } from './disk.ts';
 import { type Kernel, makeKernel } from './kernel.ts';
 import { CALM, makeNetwork, type Network, type NetworkConditions } from './network.ts';
 import { type Endpoint, type Observer, tellAll } from './observer.ts';
@@ -61,11 +61,17 @@ export interface ClusterOptions {
   /** Messages travel as bytes; true if left out. */
   readonly codec?: boolean;
   /** What a machine runs instead of the correct replica; such a replica counts as faulty. */
-  readonly program?: (replica: ReplicaIndex, correct: ReplicaProgram) => ReplicaProgram;
+  readonly program?: (replica: ReplicaIndex, correct: ReplicaProgram, owner: ProgramOwner) => ReplicaProgram;
   readonly sabotage?: DriverSabotage;
   /** Events kept for the trace; 0 for none. */
   readonly traceLines?: number;
   readonly observers?: readonly Observer[];
+}
+
+/** What a faulty program knows beside the correct one it wraps. */
+export interface ProgramOwner {
+  readonly context: Context;
+  readonly signer: Signer;
 }
 
 export interface SimulatedCluster {
@@ -94,7 +100,7 @@ export interface SimulatedCluster {
   /** Crashes the replica and takes away all its disk held: from now on it counts as faulty. */
   loseDisk(replica: ReplicaIndex): void;
   /** Damages a record on the disk of a replica that is down; a lost promise makes it count as faulty. */
-  damage(replica: ReplicaIndex, kind: 'promise' | 'other'): void;
+  damage(replica: ReplicaIndex, kind: Damage): void;
   /** Cuts every link from one of `from` to one of `to`. */
   cut(from: readonly Endpoint[], to: readonly Endpoint[]): void;
   /** Mends all links and tells both ends. */
@@ -218,7 +224,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
       ),
       limits: { ...DEFAULT_LOCAL_LIMITS, ...options.localLimits },
     });
-    const program = options.program?.(index, correct) ?? correct;
+    const program = options.program?.(index, correct, { context, signer: signers[index]! }) ?? correct;
     if (program !== correct) faulty.add(index);
     return makeReplicaDriver({
       index,
@@ -324,7 +330,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
       const what = disks[index]!.damage(kind);
       if (what === undefined) return;
       cluster.tell(`damage a record (${what}) of ${index}`);
-      if (kind === 'promise') faulty.add(index);
+      if (kind !== 'other' && kind !== 'body' && kind !== 'committed') faulty.add(index);
     },
     cut(from, to) {
       cluster.tell(`cut ${from.join(' ')} | ${to.join(' ')}`);

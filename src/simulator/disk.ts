@@ -11,6 +11,7 @@ import {
   type DurableRecord,
   encodeRecord,
   isPromise,
+  type RecordType,
   recordSchema,
   recordSequenceNumber,
 } from '../protocol/records.ts';
@@ -58,11 +59,14 @@ export interface Disk {
   crash(): void;
   /** Everything is gone, as if the disk had been replaced. */
   empty(): void;
-  /** Damages one arbitrary record of the kind: a promise in both of its copies. Answers what it was. */
-  damage(kind: 'promise' | 'other'): string | undefined;
+  /** Damages one arbitrary record of the kind or type: a promise in both of its copies. Answers which type it was. */
+  damage(kind: Damage): RecordType | undefined;
   /** What a restart finds. */
   recover(): Recovered;
 }
+
+/** `promise` and `other` tell apart what is written twice and what peers can give again. */
+export type Damage = 'promise' | 'other' | RecordType;
 
 interface Stored {
   readonly record: DurableRecord;
@@ -170,12 +174,13 @@ export function makeDisk(options: DiskOptions): Disk {
     },
     damage(kind) {
       const candidates = log.filter(
-        (stored) => !stored.damaged && isPromise(stored.record) === (kind === 'promise'),
+        ({ damaged, record }) =>
+          !damaged && (record.type === kind || kind === (isPromise(record) ? 'promise' : 'other')),
       );
       if (candidates.length === 0) return undefined;
       const chosen = random.pick(candidates);
       chosen.damaged = true;
-      if (kind === 'promise') promisesLost = true;
+      if (isPromise(chosen.record)) promisesLost = true;
       return chosen.record.type;
     },
     recover() {

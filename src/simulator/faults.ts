@@ -35,6 +35,8 @@ export interface PlannedFault {
 export interface FaultPlanOptions {
   readonly replicas: number;
   readonly clients: number;
+  /** How many replicas may lose their disk: each becomes one of the f. */
+  readonly disksToLose: number;
   /** Faults begin within this time. */
   readonly durationMs: number;
   readonly count: number;
@@ -51,10 +53,10 @@ export const FAULT_KINDS: readonly Fault['type'][] = [
   'lose-disk',
 ];
 
-/** Faults by ascending time; at most f disks are lost. */
+/** Faults by ascending time. */
 export function drawFaultPlan(random: Random, options: FaultPlanOptions): readonly PlannedFault[] {
   if (options.kinds.length === 0) return [];
-  let disksToLose = Math.floor((options.replicas - 1) / 3);
+  let { disksToLose } = options;
   const plan: PlannedFault[] = [];
   for (let i = 0; i < options.count; i++) {
     const fault = drawFault(random, options);

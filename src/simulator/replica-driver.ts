@@ -147,12 +147,14 @@ export function makeReplicaDriver(options: ReplicaDriverOptions): ReplicaDriver 
 
   function emit(sends: readonly Send[]): void {
     for (const { to, message } of sends) {
-      if (to.kind === 'all')
+      const isOwn = to.kind === 'replica' && to.index === index;
+      if (isOwn || to.kind === 'all') {
         kernel.schedule(
           0,
           inProcess(() => loopback(message)),
         );
-      options.send(to, message);
+      }
+      if (!isOwn) options.send(to, message);
     }
   }
 

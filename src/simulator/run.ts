@@ -15,6 +15,7 @@ import {
   scheduleFaults,
 } from './faults.ts';
 import { recordHistory } from './history.ts';
+import { liar } from './liar.ts';
 import { checkLinearizable } from './linearizability.ts';
 import { CALM, type NetworkConditions } from './network.ts';
 import type { Observer } from './observer.ts';
@@ -35,6 +36,8 @@ export interface SimulationOptions {
   readonly lossPerMille?: number;
   /** What may go wrong besides the network; all kinds if left out. */
   readonly faults?: readonly Fault['type'][];
+  /** Replicas that lie (liar.ts), at most f; 0 if left out. */
+  readonly liars?: number;
   /** Instead of the plan drawn from the seed. */
   readonly plan?: readonly PlannedFault[];
   readonly sabotage?: DriverSabotage;
@@ -86,6 +89,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     options.plan ??
     drawFaultPlan(random.fork('faults'), {
       replicas,
+      disksToLose: Math.floor((replicas - 1) / 3) - (options.liars ?? 0),
       clients,
       durationMs: faultsMs,
       count: shape.below(shape.pick([4, 10, 40])),
@@ -129,7 +133,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     ...(options.codec === undefined ? {} : { codec: options.codec }),
     ...(options.sabotage === undefined ? {} : { sabotage: options.sabotage }),
     ...(options.traceLines === undefined ? {} : { traceLines: options.traceLines }),
-    ...(options.program === undefined ? {} : { program: options.program }),
+    program: options.program ?? liars(random.fork('liars'), replicas, options.liars ?? 0),
   });
 
   const history = recordHistory<KvInput, KvResult>();
@@ -168,6 +172,15 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     },
     trace: cluster.trace?.lines() ?? [],
   };
+}
+
+/** `count` of the replicas, chosen at random, lie. */
+function liars(random: Random, replicas: number, count: number): NonNullable<ClusterOptions['program']> {
+  const chosen = random.shuffle(Array.from({ length: replicas }, (_, index) => index)).slice(0, count);
+  return (index, correct, owner) =>
+    chosen.includes(index)
+      ? liar(correct, { ...owner, index, random: random.fork(`liar ${index}`) })
+      : correct;
 }
 
 /** Each client submits its operations, a few at a time, with pauses that spread them over the time of the faults. */

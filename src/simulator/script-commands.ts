@@ -8,7 +8,7 @@
  *   alter SELECTOR as MUTATOR                       the sender lies (mutators.ts)
  *   deliver SELECTOR · discard SELECTOR             of what is held
  *   cut 0 | 1 2 c0 · cut 0 > 1 · heal               both ways, one way
- *   crash 1 … · restart 1 … · pause 1 · resume 1 · lose-disk 1 · damage 1 promise|other · restart-client c0
+ *   crash 1 … · restart 1 … · pause 1 · resume 1 · lose-disk 1 · damage 1 promise|other|RECORD · restart-client c0
  *   repeat 12 COMMAND ; COMMAND                     so many times
  *   tick 100                                        virtual milliseconds
  *   run until CONDITION [within MS]                 `c0 done`, `0,2 executed 3`, `* stable 4`, `1 view 2`, `1 committed 2`; 60,000 ms if not said
@@ -27,6 +27,7 @@ import { DEFAULT_LOCAL_LIMITS } from '../protocol/replica/limits.ts';
 import { decodeKvResult, encodeKvOperation, type KvOperation, kv, kvService } from '../services/kv/index.ts';
 import { makeSimulatedCluster, type SimulatedCluster } from './cluster.ts';
 import { describeEvent, describeMessage, nameOf } from './describe.ts';
+import type { Damage } from './disk.ts';
 import { mutatorOf } from './mutators.ts';
 import { CALM } from './network.ts';
 import type { Endpoint, Observer, Outcome } from './observer.ts';
@@ -146,8 +147,8 @@ const COMMANDS: Record<string, Command> = {
   resume: (world, words) => eachReplica(world, words, (cluster, index) => cluster.resume(index)),
   'lose-disk': (world, words) => eachReplica(world, words, (cluster, index) => cluster.loseDisk(index)),
   damage(world, [replica, kind]) {
-    if (kind !== 'promise' && kind !== 'other') throw new Error('expected "promise" or "other"');
-    eachReplica(world, [replica ?? ''], (cluster, index) => cluster.damage(index, kind));
+    if (kind === undefined) throw new Error('expected "promise", "other" or a type of records');
+    eachReplica(world, [replica ?? ''], (cluster, index) => cluster.damage(index, kind as Damage));
   },
   'restart-client'(world, [client]) {
     clusterOf(world).restartClient(clientOf(world, client));

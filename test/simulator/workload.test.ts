@@ -18,7 +18,7 @@ function runOf(seed: number, length: number): Operation<KvInput, KvResult>[] {
       timeMs: i,
       client: digest(1),
       sequenceNumber: i + 1,
-      resultBytesMax: 1024,
+      resultBytesMax: 64 * 1024,
     });
     return { client: 'c0', input, invokedAt: 2 * i, completedAt: 2 * i + 1, output: workload.decode(result) };
   });
