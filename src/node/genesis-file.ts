@@ -170,6 +170,11 @@ function rejectLimits(limits: GenesisLimits): string[] {
     if (limits[name] > bound)
       complaints.push(`limits.${name} is ${limits[name]}; expected at most ${bound}, ${why}`);
   };
+  if (limits.watermarkWindow < 2 * limits.checkpointInterval) {
+    complaints.push(
+      `limits.watermarkWindow is ${limits.watermarkWindow}; expected at least twice checkpointInterval, ${2 * limits.checkpointInterval}: ordering goes on while a checkpoint is being written`,
+    );
+  }
   most('pipelineWindow', CAPS.window / 2, 'as many as STATUS can tell of');
   most('operationsPerRequestMax', CAPS.operationsPerRequest, 'as many as a request can hold');
   most('requestsPerBatchMax', CAPS.requestsPerBatch, 'as many as a batch can hold');

@@ -58,7 +58,7 @@ export function statusOf(view: NodeView): NodeStatus {
     pendingRequests: replica.pending.size,
     sessions: replica.ledger.sessions.byAge.size,
     guilty: [...replica.guilty].sort((a, b) => a - b),
-    evidence: replica.evidenceKnown.size,
+    evidence: replica.evidence.size,
     logBytes: view.logBytes,
     durability: view.durability,
     uptimeMs: Math.round(view.uptimeMs),

@@ -3,7 +3,7 @@
  * bytes big-endian, digests and keys of 32. It never depends on how messages are laid out on the wire.
  */
 
-import { u64Bytes } from '../types/bytes.ts';
+import { writeU64 } from '../types/bytes.ts';
 import type { Cluster, StatementKind } from './genesis.ts';
 
 /** Concatenates the prefix of `kind` and the fields; a number becomes 8 bytes big-endian. */
@@ -19,9 +19,13 @@ export function statement(
   bytes.set(prefix, 0);
   let offset = prefix.length;
   for (const field of fields) {
-    const value = typeof field === 'number' ? u64Bytes(field) : field;
-    bytes.set(value, offset);
-    offset += value.length;
+    if (typeof field === 'number') {
+      writeU64(bytes, offset, field);
+      offset += 8;
+    } else {
+      bytes.set(field, offset);
+      offset += field.length;
+    }
   }
   return bytes;
 }

@@ -59,7 +59,12 @@ function findPrepared(claim: PreparedClaim, proofs: Proofs): PreparedCertificate
   );
 }
 
-function rejectBase(context: Context, viewChange: ViewChange, proofs: Proofs): string | undefined {
+function rejectBase(
+  context: Context,
+  viewChange: ViewChange,
+  proofs: Proofs,
+  verified: Set<object>,
+): string | undefined {
   const { base, view } = viewChange;
   if (base.kind === 'genesis') {
     const isGenesis =
@@ -68,17 +73,26 @@ function rejectBase(context: Context, viewChange: ViewChange, proofs: Proofs): s
   }
   const found = findBaseCertificate(base, proofs);
   if (found === undefined) return 'BASE_NOT_PROVED';
-  if (found.kind === 'stable') return rejectCheckpointCertificate(context, found.certificate);
   // A certificate of the view that it opens cannot exist yet; one that claims to is a lie or a fork.
-  if (base.view >= view) return 'BASE_OF_LATER_VIEW';
-  return rejectCommitCertificate(context, found.certificate);
+  if (found.kind === 'commit' && base.view >= view) return 'BASE_OF_LATER_VIEW';
+  if (verified.has(found.certificate)) return undefined;
+  const reason =
+    found.kind === 'stable'
+      ? rejectCheckpointCertificate(context, found.certificate)
+      : rejectCommitCertificate(context, found.certificate);
+  if (reason === undefined) verified.add(found.certificate);
+  return reason;
 }
 
-/** Why a VIEW-CHANGE is not valid: its signature, C with its certificate, P within bounds with its certificates. */
+/**
+ * Why a VIEW-CHANGE is not valid: its signature, C with its certificate, P within bounds with its certificates. Certificates in `verified`
+ * are not verified again: the VIEW-CHANGEs of one NEW-VIEW share most of theirs.
+ */
 export function rejectViewChange(
   context: Context,
   viewChange: ViewChange,
   proofs: Proofs,
+  verified: Set<object> = new Set(),
 ): string | undefined {
   const { cluster, crypto } = context;
   const { base, prepared, view } = viewChange;
@@ -91,13 +105,15 @@ export function rejectViewChange(
   if (previous > base.sequenceNumber + 2 * cluster.limits.pipelineWindow) return 'PREPARED_OUT_OF_WINDOW';
   const statement = viewChangeStatement(cluster, crypto, viewChange);
   if (!signedBy(context, viewChange.replica, statement, viewChange.signature)) return 'BAD_SIGNATURE';
-  const baseReason = rejectBase(context, viewChange, proofs);
+  const baseReason = rejectBase(context, viewChange, proofs, verified);
   if (baseReason !== undefined) return baseReason;
   for (const claim of prepared) {
     const certificate = findPrepared(claim, proofs);
     if (certificate === undefined) return 'PREPARED_NOT_PROVED';
+    if (verified.has(certificate)) continue;
     const reason = rejectPreparedCertificate(context, certificate);
     if (reason !== undefined) return reason;
+    verified.add(certificate);
   }
   return undefined;
 }
@@ -152,8 +168,9 @@ export function rejectNewView(context: Context, newView: NewView): string | unde
     return 'BAD_SIGNATURE';
   }
   // Before O is computed from them: bounded claims are what bounds O.
+  const verified = new Set<object>();
   for (const each of viewChanges) {
-    const reason = rejectViewChange(context, each, proofs);
+    const reason = rejectViewChange(context, each, proofs, verified);
     if (reason !== undefined) return reason;
   }
   const plan = planNewView(context, viewChanges);

@@ -13,6 +13,8 @@ import { newViewSchema, suspectSchema } from './view-change.ts';
 
 /** Bodies asked for at once. */
 export const BODIES_PER_FETCH = 64;
+/** Leaves, window entries or chunk digests in one answer: so many, or all that were asked. Fewer is no answer. */
+export const ITEMS_PER_FETCH = 8_192;
 /** Bytes of an answer beyond which no further item is added to it. */
 export const FETCHED_BYTES_MAX = 1024 * 1024;
 

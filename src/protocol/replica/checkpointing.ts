@@ -16,6 +16,7 @@ import type { DurableRecord } from '../records.ts';
 import { emit, maySignEntries, persist, promiseToAll, refuse, sign } from './effects.ts';
 import { reportEvidence } from './evidence.ts';
 import type { Party } from './io.ts';
+import { becomeLearner } from './promises.ts';
 import { maybePropose } from './requests.ts';
 import type { Replica } from './state.ts';
 
@@ -131,7 +132,7 @@ function checkDiverged(
   for (const vote of others) {
     const agreeing = others.filter((other) => sameCheckpoint(other, vote)).length;
     if (agreeing < replica.context.cluster.thresholds.beliefSize) continue;
-    replica.silence = 'learner';
+    becomeLearner(replica, 'f+1 others agree on another state than ours');
     return emit(replica, { type: 'diverged', sequenceNumber: ours.sequenceNumber });
   }
 }
@@ -189,7 +190,7 @@ export function collectGarbage(replica: Replica): void {
 }
 
 /** The promises without an s of their own that still hold: written again before older records are deleted. */
-function carriedRecords(replica: Replica): DurableRecord[] {
+export function carriedRecords(replica: Replica): DurableRecord[] {
   const records: DurableRecord[] = [];
   if (replica.stableCertificate !== undefined && replica.stableSummary !== undefined) {
     const { stableCertificate: certificate, stableSummary: summary } = replica;
@@ -209,6 +210,7 @@ function carriedRecords(replica: Replica): DurableRecord[] {
     records.push({ type: 'left', viewChange: replica.ownViewChange });
   }
   if (replica.suspectedView >= 0) records.push({ type: 'suspected', view: replica.suspectedView });
+  for (const evidence of replica.evidence.values()) records.push({ type: 'evidence', evidence });
   if (replica.silence === 'learner') records.push({ type: 'learner', newestKnown: 0 });
   return records;
 }

@@ -16,8 +16,8 @@ export function reportEvidence(replica: Replica, evidence: Evidence): void {
   const verdict = judgeEvidence(replica.context, evidence);
   if (verdict === undefined) return;
   const key = `${evidence.type}:${verdict.guilty.join(',')}`;
-  if (replica.evidenceKnown.has(key) || replica.evidenceKnown.size >= EVIDENCE_MAX) return;
-  replica.evidenceKnown.add(key);
+  if (replica.evidence.has(key) || replica.evidence.size >= EVIDENCE_MAX) return;
+  replica.evidence.set(key, evidence);
   for (const index of verdict.guilty) replica.guilty.add(index);
   persist(replica, { type: 'evidence', evidence });
   emit(replica, { type: 'evidence', evidence, ...verdict });

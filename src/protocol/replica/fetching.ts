@@ -37,15 +37,16 @@ export function allPeers(replica: Replica): ReplicaIndex[] {
   return peers.sort((a, b) => demerits(a) - demerits(b));
 }
 
-/** A bad answer: the peer is asked later from now on. */
+/** No answer, or a bad one: the peer is asked later from now on, until good answers make up for it. */
 export function addDemerit(replica: Replica, peer: ReplicaIndex): void {
   replica.demerits.set(peer, (replica.demerits.get(peer) ?? 0) + 1);
 }
 
 /** The preferred peers first, then all others. */
 function withOthers(replica: Replica, preferred: readonly ReplicaIndex[]): ReplicaIndex[] {
-  const first = preferred.filter((peer) => peer !== replica.index);
-  return [...new Set([...first, ...allPeers(replica)])];
+  const all = allPeers(replica);
+  const isPreferred = new Set(preferred);
+  return [...all.filter((peer) => isPreferred.has(peer)), ...all.filter((peer) => !isPreferred.has(peer))];
 }
 
 /** Everything that is missing now. */
@@ -57,10 +58,10 @@ function computeNeeds(replica: Replica): Need[] {
 
 /** Links: a quorum, or some peer, has committed beyond what ours reach. */
 function linkNeeds(replica: Replica): Need[] {
-  const ahead = [...replica.peers]
-    .filter(([, { status }]) => status.committed > replica.committed)
-    .sort((a, b) => b[1].status.committed - a[1].status.committed)
-    .map(([peer]) => peer);
+  // In the order of their answers so far, not of their claims: the one that claims most may be the one that gives least.
+  const ahead = allPeers(replica).filter(
+    (peer) => (replica.peers.get(peer)?.status.committed ?? 0) > replica.committed,
+  );
   const isHinted = replica.unlinked !== undefined || (ahead.length > 0 && replica.commitStalled);
   if (!isHinted) return [];
   const voters = replica.unlinked?.votes.map((vote) => vote.replica) ?? [];
@@ -219,7 +220,9 @@ function ask(replica: Replica, wanted: Wanted): void {
 /** At each tick: whoever did not answer in time is passed over. */
 export function retryOverdue(replica: Replica): void {
   for (const wanted of replica.wanted.values()) {
-    if (wanted.deadlineMs <= replica.now.monotonicMs) ask(replica, wanted);
+    if (wanted.deadlineMs > replica.now.monotonicMs) continue;
+    if (wanted.number !== undefined && wanted.peer !== undefined) addDemerit(replica, wanted.peer);
+    ask(replica, wanted);
   }
 }
 
@@ -242,6 +245,7 @@ export function onFetched(replica: Replica, from: ReplicaIndex, message: Message
       restartTransfer(replica);
     return;
   }
+  replica.demerits.set(from, Math.floor((replica.demerits.get(from) ?? 0) / 2));
   // A part may have come: the rest is a new need, or the same one asked again of whoever just gave something.
   replica.wanted.delete(wanted.key);
   replica.gapsDirty = true;

@@ -18,7 +18,7 @@ export interface LocalLimits {
   readonly heartbeatMs: number;
   /** Between heartbeats while nothing changes. */
   readonly idleHeartbeatMs: number;
-  /** How long a primary with batches in flight waits for more requests. */
+  /** How long a primary with one batch in flight waits for more requests; up to sixteen times longer with more in flight. */
   readonly batchDelayMs: number;
   /** Before the next peer is asked for a header or body that f+1 voters vouch for. */
   readonly gapTimeoutMs: number;

@@ -57,6 +57,11 @@ export function propose(replica: Replica, requests: readonly ClientRequest[]): v
 }
 
 function setHeader(slot: Slot, header: Header, fromNewView: boolean): void {
+  // Bodies of earlier views' headers go, but for what is prepared: each view could leave one more behind.
+  const kept = [header.batchDigest, slot.prepared?.header.batchDigest].map(
+    (digest) => digest && keyOf(digest),
+  );
+  for (const key of slot.bodies.keys()) if (!kept.includes(key)) slot.bodies.delete(key);
   slot.header = header;
   slot.accepted = false;
   slot.fromNewView = fromNewView;
@@ -257,6 +262,7 @@ function castVote(replica: Replica, slot: Slot): boolean {
   };
   const signature = sign(replica, commitStatement(replica.context.cluster, fields));
   const vote: Commit = { ...fields, replica: replica.index, signature };
+  slot.ownVotes.clear();
   slot.ownVotes.set(view, vote);
   persist(replica, { type: 'prepared', certificate: prepared!, vote });
   noteOwnPromise(replica, view, sequenceNumber);

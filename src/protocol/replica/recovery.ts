@@ -6,12 +6,13 @@
 import { assert } from '../../types/assert.ts';
 import { equalBytes, keyOf } from '../../types/bytes.ts';
 import { chainOf } from '../hash-chain.ts';
-import { createLedger, readWindowChunks, restoreLedger, snapshotLedger } from '../ledger.ts';
+import { createLedger, readWindowChunks, restoreLedger, snapshotLedger, stateDigestOf } from '../ledger.ts';
 import { batchDigest } from '../messages/batch.ts';
 import { type EntryContent, sameEntry } from '../messages/entry.ts';
 import type { StateSummary } from '../messages/fetch.ts';
 import type { DurableRecord } from '../records.ts';
 import { planNewView } from '../view-change-rules.ts';
+import { reportEvidence } from './evidence.ts';
 import { executeReady } from './execution.ts';
 import { type Clock, emptyOutput } from './io.ts';
 import { onNewViewHeader } from './ordering.ts';
@@ -106,6 +107,7 @@ function createReplica(options: ReplicaOptions, clock: Clock): Replica {
     committedAtHeartbeat: -1,
     statusDue: new Set(),
     statusSentAtMs: new Map(),
+    answeredAtMs: new Map(),
     wanted: new Map(),
     fetchNumbers: new Map(),
     nextFetchNumber: 1,
@@ -122,7 +124,7 @@ function createReplica(options: ReplicaOptions, clock: Clock): Replica {
     mayStart: context.cluster.thresholds.quorumSize === 1,
     started: false,
     versionVector: new Map(),
-    evidenceKnown: new Set(),
+    evidence: new Map(),
     guilty: new Set(),
     wakeAtMs: clock.monotonicMs,
   };
@@ -155,7 +157,8 @@ function recover(replica: Replica, recovered: Recovered): void {
   // What the replay executed beyond the recorded entries is news, and so are its snapshots: the disk may not have them.
   const { snapshots, persist: records } = replica.out;
   replica.out = muted;
-  replica.out.persist.push(...records);
+  // Evidence is judged again, and is in the log already.
+  replica.out.persist.push(...records.filter((record) => record.type !== 'evidence'));
   replica.out.snapshots.push(...snapshots);
   if (recovered.promisesLost) becomeLearner(replica, 'records of promises were lost on disk');
 }
@@ -167,6 +170,10 @@ function restoreSnapshot(replica: Replica, snapshot: RecoveredSnapshot): void {
   assert(tree.size === s, 'the log tree ends where the snapshot stands');
   restoreLedger(replica.ledger, replica.options.service, entry, summary, snapshot.chunks, window);
   const restored = snapshotLedger(replica.ledger);
+  assert(
+    equalBytes(restored.stateDigest, stateDigestOf(replica.context, s, summary)),
+    `the snapshot at ${s} restores to the state that it was taken of`,
+  );
   replica.snapshots.set(s, { snapshot: restored, durable: true, leaseUntilMs: 0 });
   replica.durableSnapshot = s;
   replica.committed = s;
@@ -205,6 +212,7 @@ function foldRecord(replica: Replica, record: DurableRecord): void {
       if (vote.sequenceNumber <= replica.logFloor) return;
       const slot = slotOf(replica, vote.sequenceNumber);
       slot.prepared = certificate;
+      slot.ownVotes.clear();
       slot.ownVotes.set(vote.view, vote);
       return;
     }
@@ -269,7 +277,7 @@ function foldRecord(replica: Replica, record: DurableRecord): void {
       return;
     }
     case 'evidence':
-      return;
+      return reportEvidence(replica, record.evidence);
     case 'learner':
       replica.silence = 'learner';
       return;

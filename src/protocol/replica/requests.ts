@@ -229,8 +229,8 @@ export function onRelay(replica: Replica, peer: ReplicaIndex, message: MessageOf
 }
 
 /**
- * The primary proposes at once when nothing is in flight; otherwise it waits up to `batchDelayMs` for company, since one batch of many
- * costs hardly more than one of one.
+ * The primary proposes at once when nothing is in flight; otherwise it waits a while for company (`companyDelayMs`), since one batch of
+ * many costs hardly more than one of one.
  */
 export function maybePropose(replica: Replica): void {
   if (!isPrimary(replica) || replica.phase !== 'normal' || !replica.newViewVerified) return;
@@ -260,9 +260,22 @@ export function maybePropose(replica: Replica): void {
   }
 }
 
+/**
+ * How long a request may wait for others before it is proposed: `batchDelayMs` with one batch in flight, and longer with more. Where
+ * batches take long, because replicas are busy or far away, a fixed short wait would cut the same load into ever more small ones, each
+ * of which makes all replicas busier. A request that has waited a while for its turn loses little by it.
+ */
+export function companyDelayMs(replica: Replica): number {
+  const inFlight = replica.proposed - replica.ledger.executed.sequenceNumber;
+  return replica.limits.batchDelayMs * Math.min(inFlight, DELAYING_BATCHES_MAX) ** 2;
+}
+
+/** More batches in flight do not lengthen the wait further: it stays far below what makes a view slow. */
+const DELAYING_BATCHES_MAX = 4;
+
 function isWaitingForCompany(replica: Replica): boolean {
   const since = replica.batchWaitingSinceMs;
-  return since !== undefined && replica.now.monotonicMs - since < replica.limits.batchDelayMs;
+  return since !== undefined && replica.now.monotonicMs - since < companyDelayMs(replica);
 }
 
 interface Packed {

@@ -5,7 +5,7 @@ import { batchBytes } from '../messages/batch.ts';
 import { CAPS } from '../messages/caps.ts';
 import type { Entry, Head } from '../messages/entry.ts';
 import { sameEntry } from '../messages/entry.ts';
-import { FETCHED_BYTES_MAX, type Payload, type Want } from '../messages/fetch.ts';
+import { FETCHED_BYTES_MAX, ITEMS_PER_FETCH, type Payload, type Want } from '../messages/fetch.ts';
 import type { MessageOf } from '../messages/index.ts';
 import { maySignEntries, promiseToParty, refuse, sendToParty } from './effects.ts';
 import type { Party } from './io.ts';
@@ -16,8 +16,6 @@ import type { HeldSnapshot, Replica } from './state.ts';
 
 const NOT_HERE: Payload = { type: 'not-here' };
 
-/** Leaves and window entries in one answer. */
-const LEAVES_PER_ANSWER = 8_192;
 /** Links in one answer; its certificate may lie a little further. */
 const LINKS_PER_ANSWER = 4_096;
 
@@ -71,7 +69,7 @@ function serve(replica: Replica, want: Want): Payload {
     case 'manifest': {
       const held = servedSnapshot(replica, want.sequenceNumber);
       const digests = held?.snapshot.chunks
-        .slice(want.from, want.from + LEAVES_PER_ANSWER)
+        .slice(want.from, want.from + ITEMS_PER_FETCH)
         .map((chunk) => chunk.digest);
       if (digests === undefined || digests.length === 0) return NOT_HERE;
       return { type: 'manifest', sequenceNumber: want.sequenceNumber, from: want.from, digests };
@@ -137,7 +135,7 @@ function servedSnapshot(replica: Replica, s: SequenceNumber): HeldSnapshot | und
 
 function serveLeaves(replica: Replica, from: number, to: number): Payload {
   const store = replica.options.leaves;
-  const end = Math.min(to, from + LEAVES_PER_ANSWER);
+  const end = Math.min(to, from + ITEMS_PER_FETCH);
   if (from >= end || end > store.size) return NOT_HERE;
   const leaves = [];
   for (let i = from; i < end; i++) leaves.push(store.read(i));
@@ -146,7 +144,7 @@ function serveLeaves(replica: Replica, from: number, to: number): Payload {
 
 function serveWindow(replica: Replica, from: SequenceNumber, to: SequenceNumber): Payload {
   const entries = [];
-  const end = Math.min(to, from + LEAVES_PER_ANSWER);
+  const end = Math.min(to, from + ITEMS_PER_FETCH);
   for (let s = from + 1; s <= end; s++) {
     const entry = replica.ledger.window.get(s);
     if (entry === undefined) return NOT_HERE;

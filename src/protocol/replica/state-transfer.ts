@@ -19,8 +19,9 @@ import {
   windowChunks,
 } from '../ledger.ts';
 import type { EntryContent } from '../messages/entry.ts';
-import type { Payload, Stable, Want } from '../messages/fetch.ts';
+import { ITEMS_PER_FETCH, type Payload, type Stable, type Want } from '../messages/fetch.ts';
 import { logLeaf } from '../messages/reply.ts';
+import { carriedRecords } from './checkpointing.ts';
 import { emit, persist } from './effects.ts';
 import { executeReady } from './execution.ts';
 import { addDemerit, allPeers, type Need } from './fetching.ts';
@@ -126,6 +127,11 @@ function takeStable(replica: Replica, from: ReplicaIndex, stable: Stable): strin
   return undefined;
 }
 
+/** How many items a whole answer holds: one that gives fewer, to make the transfer take for ever, is charged for it. */
+function wholeAnswer(asked: number): number {
+  return Math.min(asked, ITEMS_PER_FETCH);
+}
+
 function takePiece(
   replica: Replica,
   transfer: Transfer,
@@ -138,14 +144,14 @@ function takePiece(
       return takeProof(replica, transfer, payload);
     case 'leaves': {
       if (want.type !== 'leaves' || payload.from !== want.from) return 'NOT_WHAT_WAS_ASKED';
-      if (payload.from + payload.leaves.length > want.to) return 'TOO_MANY';
+      if (payload.leaves.length !== wholeAnswer(want.to - want.from)) return 'WRONG_LENGTH';
       transfer.leaves.push(...payload.leaves);
       transfer.sources.add(from);
       return undefined;
     }
     case 'window': {
       if (want.type !== 'window' || payload.from !== want.from) return 'NOT_WHAT_WAS_ASKED';
-      if (payload.from + payload.entries.length > want.to) return 'TOO_MANY';
+      if (payload.entries.length !== wholeAnswer(want.to - want.from)) return 'WRONG_LENGTH';
       for (const [i, entry] of payload.entries.entries()) transfer.window.set(payload.from + 1 + i, entry);
       transfer.sources.add(from);
       const s = transfer.stable.checkpoint.sequenceNumber;
@@ -155,7 +161,7 @@ function takePiece(
       if (want.type !== 'manifest' || payload.from !== want.from) return 'NOT_WHAT_WAS_ASKED';
       if (payload.sequenceNumber !== want.sequenceNumber) return 'NOT_WHAT_WAS_ASKED';
       const { summary } = transfer.stable;
-      if (payload.from + payload.digests.length > summary.chunks) return 'TOO_MANY';
+      if (payload.digests.length !== wholeAnswer(summary.chunks - want.from)) return 'WRONG_LENGTH';
       transfer.manifest.push(...payload.digests);
       if (transfer.manifest.length < summary.chunks) return undefined;
       if (equalBytes(manifestRootOf(replica.context, transfer.manifest), summary.manifestRoot))
@@ -284,6 +290,7 @@ export function maybeFinishTransfer(replica: Replica, s: SequenceNumber): void {
   for (const old of replica.unvoted) if (old <= s) replica.unvoted.delete(old);
   replica.recentStates.clear();
   replica.logFloor = s;
+  replica.out.discardBelow = s;
   if (replica.committed < s) {
     replica.committed = s;
     replica.committedDigest = checkpoint.hashChainDigest;
@@ -295,6 +302,7 @@ export function maybeFinishTransfer(replica: Replica, s: SequenceNumber): void {
   replica.stableSummary = summary;
   replica.proposed = Math.max(replica.proposed, s);
   persist(replica, { type: 'stable', certificate: checkpoint, summary });
+  replica.out.carry = carriedRecords(replica);
   settleSkipped(replica);
   if (s >= replica.newViewLast && replica.phase === 'normal') replica.newViewDeadlineMs = undefined;
   emit(replica, { type: 'transferred', sequenceNumber: s });

@@ -7,6 +7,7 @@ import type { LeafStore } from '../../crypto/leaf-store.ts';
 import type { Signer } from '../../crypto/port.ts';
 import type { ServiceFactory, Snapshot } from '../../services/service.ts';
 import type { Digest, PublicKey, ReplicaIndex, SequenceNumber, View } from '../../types/identities.ts';
+import type { Evidence } from '../accountability/evidence.ts';
 import type { Context } from '../context.ts';
 import type { Ledger, LedgerSnapshot, WindowEntry } from '../ledger.ts';
 import type { Batch } from '../messages/batch.ts';
@@ -59,7 +60,7 @@ export interface Slot {
   readonly commits: Map<ReplicaIndex, Commit>;
   /** The prepared certificate of the highest view; part of P while s > C.s. */
   prepared: PreparedCertificate | undefined;
-  /** Every commit vote this replica has cast for s, by view. Sent again, never recomputed. */
+  /** Our commit vote for s of the last view we cast one in, by view. Sent again, never recomputed. Views never fall. */
   readonly ownVotes: Map<View, Commit>;
 }
 
@@ -269,6 +270,8 @@ export interface Replica {
   readonly statusDue: Set<ReplicaIndex>;
   /** When each peer was last told our STATUS out of turn. */
   readonly statusSentAtMs: Map<ReplicaIndex, number>;
+  /** When each peer's STATUS was last answered. */
+  readonly answeredAtMs: Map<ReplicaIndex, number>;
   readonly wanted: Map<string, Wanted>;
   readonly fetchNumbers: Map<number, string>;
   nextFetchNumber: number;
@@ -299,8 +302,8 @@ export interface Replica {
   started: boolean;
   /** V: the newest entry of each replica, verified. */
   readonly versionVector: Map<ReplicaIndex, Entry>;
-  /** What was proved against whom, by kind and signer, so that each is reported once. */
-  readonly evidenceKnown: Set<string>;
+  /** What was proved, by kind and signers, so that each is reported once; written again before older records go. */
+  readonly evidence: Map<string, Evidence>;
   guilty: Set<ReplicaIndex>;
   /** When the driver was last asked to wake us; a tick that is much later means that the process was stopped. */
   wakeAtMs: number;

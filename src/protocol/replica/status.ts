@@ -159,6 +159,10 @@ function noteEntry(replica: Replica, from: ReplicaIndex, status: StatusMessage):
 /** Sends again our own small messages that the peer has now missed twice running. */
 function answer(replica: Replica, peer: ReplicaIndex, before: StatusMessage, now: StatusMessage): void {
   if (!maySignOrdering(replica)) return;
+  // One answer at a time: whoever asks a thousand times a second is not answered as often.
+  const last = replica.answeredAtMs.get(peer) ?? Number.NEGATIVE_INFINITY;
+  if (replica.now.monotonicMs - last < STATUS_INTERVAL_MS) return;
+  replica.answeredAtMs.set(peer, replica.now.monotonicMs);
   const { pipelineWindow } = replica.context.cluster.limits;
   for (let i = 0; i < 2 * pipelineWindow; i++) {
     const s = now.committed + 1 + i;

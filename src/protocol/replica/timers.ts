@@ -5,7 +5,7 @@
 
 import { retryOverdue } from './fetching.ts';
 import { tryAccept } from './ordering.ts';
-import { maybePropose, relayOldest, restartClocks } from './requests.ts';
+import { companyDelayMs, maybePropose, relayOldest, restartClocks } from './requests.ts';
 import type { Replica } from './state.ts';
 import { sendDueStatus, statusDueToAll } from './status.ts';
 import { suspect } from './suspicion.ts';
@@ -116,7 +116,7 @@ export function nextWake(replica: Replica): number {
   }
   for (const { deadlineMs } of replica.wanted.values()) wake = Math.min(wake, deadlineMs);
   if (replica.batchWaitingSinceMs !== undefined) {
-    wake = Math.min(wake, replica.batchWaitingSinceMs + replica.limits.batchDelayMs);
+    wake = Math.min(wake, replica.batchWaitingSinceMs + companyDelayMs(replica));
   }
   // A held proposal's time comes with some heartbeat: waiting that long for a clock that is ahead costs nobody else anything.
   return Math.max(wake, replica.now.monotonicMs + 1);

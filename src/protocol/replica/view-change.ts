@@ -40,6 +40,9 @@ import { findBody, hashChainDigestAt } from './slots.ts';
 import type { Replica } from './state.ts';
 import { addSuspect, suspect, weighSuspicions } from './suspicion.ts';
 
+/** NEW-VIEWs kept besides the newest. */
+const OLD_NEW_VIEWS_MAX = 16;
+
 /** What both leaving and entering forget: all that is relative to one view. */
 function forgetView(replica: Replica): void {
   replica.unvoted.clear();
@@ -223,6 +226,8 @@ export function enterView(replica: Replica, newView: NewView): void {
   if (replica.newView !== undefined) {
     const keptUntil = replica.stable + 2 * replica.context.cluster.limits.checkpointInterval;
     replica.oldNewViews.push({ newView: replica.newView, keptUntil });
+    // Views that follow one another without any progress must not fill the memory: the newest name the guilty.
+    if (replica.oldNewViews.length > OLD_NEW_VIEWS_MAX) replica.oldNewViews.shift();
   }
   replica.view = newView.view;
   replica.phase = 'normal';

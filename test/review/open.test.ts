@@ -1,15 +1,15 @@
-/** Known and not yet repaired; renamed to open.test.ts these fail. */
+/** Limits on what one peer can make a replica do, and what it must not forget about the guilty. */
 
 import { describe, expect, it } from 'vitest';
-import { headerStatement } from '../../../src/protocol/messages/ordering.ts';
-import { reportEvidence } from '../../../src/protocol/replica/evidence.ts';
-import { step } from '../../../src/protocol/replica/index.ts';
-import { emptyOutput } from '../../../src/protocol/replica/io.ts';
-import type { Transfer } from '../../../src/protocol/replica/state.ts';
-import { onTransferPayload } from '../../../src/protocol/replica/state-transfer.ts';
-import { makeCluster, put, stateOf, tick } from '../support.ts';
+import { headerStatement } from '../../src/protocol/messages/ordering.ts';
+import { reportEvidence } from '../../src/protocol/replica/evidence.ts';
+import { step } from '../../src/protocol/replica/index.ts';
+import { emptyOutput } from '../../src/protocol/replica/io.ts';
+import type { Transfer } from '../../src/protocol/replica/state.ts';
+import { onTransferPayload } from '../../src/protocol/replica/state-transfer.ts';
+import { makeCluster, put, stateOf, tick } from './support.ts';
 
-describe('open', () => {
+describe('limits', () => {
   it('STATUS: a peer that asks a thousand times in a millisecond is not answered as often', () => {
     const cluster = makeCluster({ faulty: [3] });
     tick(cluster, 300);
