@@ -59,7 +59,6 @@ export function commitLinks(
       executed: undefined,
       executedView: replica.view,
     });
-    replica.slots.get(s)?.commits.clear();
     const { view } = certificate;
     emit(replica, { type: 'committed', view, sequenceNumber: s, hashChainDigest: chain[i]! });
   }

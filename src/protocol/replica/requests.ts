@@ -30,6 +30,10 @@ export function pendingKey(request: ClientRequest): string {
 export function onRequest(replica: Replica, from: Party, message: MessageOf<'request'>): void {
   const { request } = message;
   const { cluster, crypto } = replica.context;
+  // Only its own key may bring a request: a stranger with recorded ones would fill the places of their client.
+  if (from.kind !== 'client' || !equalBytes(from.key, request.client)) {
+    return refuse(replica, from, message, 'NOT_YOUR_KEY');
+  }
   const form = rejectRequestForm(cluster, request);
   if (form !== undefined) return refuse(replica, from, message, form);
   const digest = requestDigest(cluster, crypto, request);
