@@ -199,7 +199,10 @@ export function executeBatch(ledger: Ledger, batch: Batch, hashChainDigest: Dige
     recordExecution(ledger.sessions, it.session!, timestamp, it.reply.status === 'OK', it.reply);
   }
   trimSessions(ledger.sessions, cluster.limits, sequenceNumber);
-  const operations = judged.reduce((sum, it) => sum + it.results.length, 0);
+  const operations = judged.reduce(
+    (sum, it) => sum + (it.request.type === 'request' ? it.results.length : 0),
+    0,
+  );
   return { entry, replies, operations };
 }
 
