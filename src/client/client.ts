@@ -54,6 +54,9 @@ export interface Client {
   close(): Promise<void>;
 }
 
+/** Sessions that are being opened at once: replicas let no more OPENs of one key wait, and refuse the others for a while. */
+const OPENING_MAX = 8;
+
 /**
  * Opens the client's state and begins to connect; it does not wait for replicas: each call does, within its own deadline.
  * @throws ClientError INVALID or STATE
@@ -167,12 +170,22 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
     void close();
   }
 
-  /** The idle or least busy session; a new one rather than a busy one, while there may be more. */
+  /** The idle or least busy session; a new one rather than a busy one, while there may be more and few others are being opened. */
   function chooseSession(): number {
-    const usable = [...sessions].filter(([, { session }]) => session.ended === undefined);
-    const loadOf = (index: number): number => loads.get(index) ?? 0;
-    const [best] = usable.map(([index]) => index).sort((a, b) => loadOf(a) - loadOf(b));
-    if (best !== undefined && (loadOf(best) === 0 || sessions.size >= sessionsMax)) return best;
+    let best: number | undefined;
+    let bestLoad = Number.POSITIVE_INFINITY;
+    let opening = 0;
+    for (const [index, { session }] of sessions) {
+      const load = loads.get(index) ?? 0;
+      if (session.ended === undefined && load < bestLoad) {
+        best = index;
+        bestLoad = load;
+      }
+      if (bestLoad === 0) break;
+      if (session.number === undefined && session.ended === undefined) opening++;
+    }
+    const mayStart = sessions.size < sessionsMax && opening < OPENING_MAX;
+    if (best !== undefined && (bestLoad === 0 || !mayStart)) return best;
     const free = Array.from({ length: sessionsMax }, (_, i) => i).find((i) => !sessions.has(i));
     if (free === undefined) return best ?? 0;
     startSessionAt(free);

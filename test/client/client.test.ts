@@ -53,6 +53,16 @@ describe('calls', () => {
     expect((await store.get('n'))?.value).toEqual(new Uint8Array(Buffer.from('30')));
   });
 
+  it('opens no more sessions at once than replicas let wait', async () => {
+    const { client, notices } = await connectTo(await runningCluster(), { sessions: 32 });
+    const store = kv(client);
+    await Promise.all(Array.from({ length: 32 }, () => store.increment('n')));
+    await Promise.all(Array.from({ length: 32 }, () => store.increment('n')));
+    expect(countOf(notices, 'busy')).toBe(0);
+    expect(countOf(notices, 'opened')).toBeGreaterThan(8);
+    expect((await store.get('n'))?.value).toEqual(new Uint8Array(Buffer.from('64')));
+  });
+
   it('copies the bytes it is given', async () => {
     const { client } = await connectTo(await runningCluster());
     const bytes = encodeKvOperation(operations.put('key', 'v'));
