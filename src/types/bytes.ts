@@ -40,11 +40,20 @@ export function fromHex(text: string): Uint8Array | undefined {
 
 /** A string with one UTF-16 unit per byte: equal exactly when the bytes are equal, so a key for `Map` and `Set`. */
 export function keyOf(bytes: Uint8Array): string {
+  if (bytes.length <= KEY_PART_BYTES) return keyOfPart(bytes);
   let key = '';
-  for (let i = 0; i < bytes.length; i += 4096) {
-    key += String.fromCharCode(...bytes.subarray(i, i + 4096));
+  for (let i = 0; i < bytes.length; i += KEY_PART_BYTES) {
+    key += keyOfPart(bytes.subarray(i, i + KEY_PART_BYTES));
   }
   return key;
+}
+
+/** As many as a function surely takes arguments. */
+const KEY_PART_BYTES = 4096;
+
+/** `apply` reads a typed array directly, where spreading it iterates: a quarter of the time for the 64 bytes of a signature. */
+function keyOfPart(bytes: Uint8Array): string {
+  return String.fromCharCode.apply(null, bytes as unknown as number[]);
 }
 
 /** One new array with the bytes of all parts, in order. */
