@@ -82,7 +82,7 @@ export async function measure(workload: Workload, options: Measuring): Promise<R
 
 /** Code that has not run often is interpreted and compiled meanwhile, which costs several times the CPU of what is measured here. */
 const WARM_BATCHES = 1_000;
-const WARM_UP_SECONDS_MAX = 10;
+const WARM_UP_SECONDS_MAX = 6;
 
 async function warmUp({ metrics }: BenchCluster, seconds: number): Promise<void> {
   const beganMs = performance.now();
