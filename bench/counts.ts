@@ -41,8 +41,6 @@ const SAMPLES: Readonly<Record<keyof ReplicaCounts, readonly string[]>> = {
   residentBytes: ['bft2f_resident_memory_bytes'],
 };
 
-export const COUNT_NAMES = Object.keys(SAMPLES) as (keyof ReplicaCounts)[];
-
 export function readCounts(metrics: readonly Address[]): Promise<readonly ReplicaCounts[]> {
   return Promise.all(
     metrics.map(async ({ host, port }) => {
