@@ -13,7 +13,7 @@ import { executeReady } from './execution.ts';
 import { castVotes } from './ordering.ts';
 import { findBody, hashChainDigestAt } from './slots.ts';
 import type { Replica } from './state.ts';
-import { verifyNewViewBase } from './view-change.ts';
+import { maybeSendViewChange, verifyNewViewBase } from './view-change.ts';
 
 /** Enter: a verified commit certificate, from our own count of votes or brought by someone. */
 export function onCertificate(replica: Replica, certificate: CommitCertificate): void {
@@ -73,6 +73,7 @@ export function commitLinks(
     replica.unlinked = undefined;
     checkAgainstOurs(replica, unlinked);
   }
+  maybeSendViewChange(replica);
   verifyNewViewBase(replica);
   executeReady(replica);
   castVotes(replica);

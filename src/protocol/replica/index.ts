@@ -78,10 +78,7 @@ export function step(replica: Replica, input: Input, clock: Clock): Output {
 }
 
 function finishStep(replica: Replica, isFirst: boolean): Output {
-  // Not before the commit certificates reach what we recorded as executed: if the disk damaged some, C would be lower than what we
-  // committed, and P does not reach so far. Peers give them again.
-  const isWhole = replica.committed >= replica.signFloor;
-  if (!replica.started && replica.mayStart && isWhole && replica.silence === 'none') {
+  if (!replica.started && replica.mayStart && replica.silence === 'none') {
     replica.started = true;
     onStarted(replica);
   }

@@ -17,7 +17,7 @@ import { executeReady } from './execution.ts';
 import { type Clock, emptyOutput } from './io.ts';
 import { onNewViewHeader } from './ordering.ts';
 import { becomeLearner, noteOwnPromise } from './promises.ts';
-import { findBody, slotOf } from './slots.ts';
+import { findBody, hashChainDigestAt, slotOf } from './slots.ts';
 import type { Replica, ReplicaOptions } from './state.ts';
 
 /** A snapshot as it was read back: every chunk whole. */
@@ -151,6 +151,7 @@ function recover(replica: Replica, recovered: Recovered): void {
   replica.out = emptyOutput();
   if (recovered.snapshot !== undefined) restoreSnapshot(replica, recovered.snapshot);
   for (const record of recovered.records) foldRecord(replica, record);
+  findLogFloor(replica);
   finishFold(replica);
   executeReady(replica);
   replica.gapsDirty = true;
@@ -188,7 +189,6 @@ function foldRecord(replica: Replica, record: DurableRecord): void {
     case 'accepted': {
       const { header } = record;
       noteOwnPromise(replica, header.view, header.sequenceNumber);
-      if (header.sequenceNumber <= replica.logFloor) return;
       const slot = slotOf(replica, header.sequenceNumber);
       slot.header = header;
       slot.accepted = true;
@@ -196,7 +196,6 @@ function foldRecord(replica: Replica, record: DurableRecord): void {
       return;
     }
     case 'body': {
-      if (record.sequenceNumber <= replica.logFloor) return;
       const { cluster, crypto } = replica.context;
       const digest = batchDigest(cluster, crypto, record.batch);
       const slot = slotOf(replica, record.sequenceNumber);
@@ -209,7 +208,6 @@ function foldRecord(replica: Replica, record: DurableRecord): void {
     case 'prepared': {
       const { vote, certificate } = record;
       noteOwnPromise(replica, vote.view, vote.sequenceNumber);
-      if (vote.sequenceNumber <= replica.logFloor) return;
       const slot = slotOf(replica, vote.sequenceNumber);
       slot.prepared = certificate;
       slot.ownVotes.clear();
@@ -284,34 +282,45 @@ function foldRecord(replica: Replica, record: DurableRecord): void {
   }
 }
 
+/** Links on top of what is committed, or below the snapshot: those are for peers that are not so far yet. */
 function foldCommitted(replica: Replica, record: Extract<DurableRecord, { type: 'committed' }>): void {
   const { after, links, certificate } = record;
-  const skip = replica.committed - after;
-  const { sequenceNumber, hashChainDigest } = certificate;
-  if (sequenceNumber === replica.committed && equalBytes(hashChainDigest, replica.committedDigest)) {
-    // The snapshot brought the state there but no certificate. Without this one C would be lower than what we have committed, and P
-    // would not make up for it: what the snapshot covers is not folded.
-    replica.commitCertificate = certificate;
-  }
   // A gap means that a certificate above was damaged; peers have it.
-  if (skip < 0 || skip >= links.length) return;
-  const rest = links.slice(skip);
-  const chain = chainOf(replica.context.crypto, replica.committedDigest, rest);
+  const start = after > replica.committed ? undefined : hashChainDigestAt(replica, after);
+  if (start === undefined) return;
+  const chain = chainOf(replica.context.crypto, start, links);
   if (!equalBytes(chain.at(-1)!, certificate.hashChainDigest)) return;
-  for (const [i, digest] of rest.entries()) {
-    const s = replica.committed + 1 + i;
+  const overlap = replica.committed - after;
+  if (overlap > 0 && overlap <= chain.length) {
+    if (!equalBytes(chain[overlap - 1]!, replica.committedDigest)) return;
+  }
+  for (const [i, batchDigest] of links.entries()) {
+    const s = after + 1 + i;
+    if (replica.log.has(s)) continue;
     replica.log.set(s, {
-      batchDigest: digest,
+      batchDigest,
       hashChainDigest: chain[i]!,
       certificate,
-      batch: findBody(replica, s, digest),
+      batch: findBody(replica, s, batchDigest),
       executed: undefined,
       executedView: replica.view,
     });
   }
+  // At the snapshot's own s too: the snapshot brings the state but no certificate, and C must not be lower than what we committed.
+  if (certificate.sequenceNumber < replica.committed) return;
   replica.committed = certificate.sequenceNumber;
   replica.committedDigest = certificate.hashChainDigest;
   replica.commitCertificate = certificate;
+}
+
+/** How far below the snapshot the log still reaches without a gap: so far it is given to peers. */
+function findLogFloor(replica: Replica): void {
+  let floor = replica.ledger.executed.sequenceNumber;
+  while (replica.log.get(floor)?.batch !== undefined) floor--;
+  replica.logFloor = floor;
+  for (const s of replica.log.keys()) if (s <= floor) replica.log.delete(s);
+  // Slots above h are kept even where the log has a gap: what was prepared in them belongs into P.
+  for (const s of replica.slots.keys()) if (s <= Math.min(floor, replica.stable)) replica.slots.delete(s);
 }
 
 /** Puts the view of the last NEW-VIEW, if we are in it, back into force, and the null batches, which are in no record. */
@@ -324,7 +333,7 @@ function finishFold(replica: Replica): void {
     replica.newViewVerified = false;
     for (const header of newView.headers) {
       const slot =
-        header.sequenceNumber > replica.logFloor ? slotOf(replica, header.sequenceNumber) : undefined;
+        header.sequenceNumber > replica.stable ? slotOf(replica, header.sequenceNumber) : undefined;
       if (slot !== undefined && slot.header?.view !== header.view) onNewViewHeader(replica, header);
     }
   }

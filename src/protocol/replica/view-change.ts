@@ -95,8 +95,24 @@ export function leaveView(replica: Replica, next: View): void {
     if (each.viewChange.view < next) replica.viewChanges.delete(index);
   }
   emit(replica, { type: 'viewLeft', view: left, next });
-  if (!maySignOrdering(replica)) return;
-  const viewChange = makeViewChange(replica, next);
+  maybeSendViewChange(replica);
+}
+
+/**
+ * Whether C and P together tell all that we must. A disk that lost commit certificates leaves C lower than what we committed; P makes up for it
+ * only as far as it reaches. Until peers have given the certificates again, no VIEW-CHANGE leaves.
+ */
+function mayTestify(replica: Replica): boolean {
+  const { base } = ownBase(replica);
+  const { pipelineWindow } = replica.context.cluster.limits;
+  return replica.signFloor <= base.sequenceNumber + 2 * pipelineWindow;
+}
+
+/** On leaving a view, and after it whenever more was committed: our VIEW-CHANGE, once. */
+export function maybeSendViewChange(replica: Replica): void {
+  if (replica.phase !== 'changing' || !maySignOrdering(replica)) return;
+  if (replica.ownViewChange?.viewChange.view === replica.view || !mayTestify(replica)) return;
+  const viewChange = makeViewChange(replica, replica.view);
   replica.ownViewChange = viewChange;
   persist(replica, { type: 'left', viewChange });
   promiseToAll(replica, { type: 'view-change', ...viewChange });
