@@ -29,7 +29,6 @@ import { onNewView, onViewChange } from './view-change.ts';
 export type { Clock, Destination, Input, Output, Party, ReplicaEvent, Send, SnapshotToWrite } from './io.ts';
 export { DEFAULT_LOCAL_LIMITS, type LocalLimits } from './limits.ts';
 export type { Recovered, RecoveredSnapshot } from './recovery.ts';
-export { newestHead } from './serving.ts';
 export type { Replica, ReplicaOptions } from './state.ts';
 
 /**

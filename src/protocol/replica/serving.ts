@@ -3,10 +3,10 @@
 import type { SequenceNumber } from '../../types/identities.ts';
 import { batchBytes } from '../messages/batch.ts';
 import { CAPS } from '../messages/caps.ts';
-import type { Entry, Head } from '../messages/entry.ts';
-import { sameEntry } from '../messages/entry.ts';
+import type { Head } from '../messages/entry.ts';
 import { FETCHED_BYTES_MAX, ITEMS_PER_FETCH, type Payload, type Want } from '../messages/fetch.ts';
 import type { MessageOf } from '../messages/index.ts';
+import { currentOf } from '../version-vector.ts';
 import { maySignEntries, promiseToParty, refuse, sendToParty } from './effects.ts';
 import type { Party } from './io.ts';
 import { promisesOf } from './promises.ts';
@@ -153,24 +153,12 @@ function serveWindow(replica: Replica, from: SequenceNumber, to: SequenceNumber)
   return entries.length === 0 ? NOT_HERE : { type: 'window', from, entries };
 }
 
-/** cur(V): the newest content on which Q of the entries that we hold agree. */
-export function newestHead(replica: Replica): Head | undefined {
-  const { quorumSize } = replica.context.cluster.thresholds;
-  const entries: Entry[] = [...replica.versionVector.values()];
-  if (maySignEntries(replica) && replica.ledger.executed.sequenceNumber > 0) {
-    entries.push(signedEntry(replica, replica.ledger.executed));
+/** cur(V), our own newest entry among V: the content on which Q of the newest entries agree. */
+function newestHead(replica: Replica): Head | undefined {
+  const vector = new Map(replica.versionVector);
+  const { executed } = replica.ledger;
+  if (maySignEntries(replica) && executed.sequenceNumber > 0) {
+    vector.set(replica.index, signedEntry(replica, executed));
   }
-  const bySigner = new Map(entries.map((entry) => [entry.replica, entry]));
-  const all = [...bySigner.values()].sort((a, b) => b.sequenceNumber - a.sequenceNumber);
-  for (const entry of all) {
-    const agreeing = all.filter((other) => sameEntry(entry, other));
-    if (agreeing.length < quorumSize) continue;
-    const { sequenceNumber, hashChainDigest, repliesRoot, logRoot } = entry;
-    const votes = agreeing
-      .sort((a, b) => a.replica - b.replica)
-      .slice(0, quorumSize)
-      .map(({ replica: index, view, signature }) => ({ replica: index, view, signature }));
-    return { sequenceNumber, hashChainDigest, repliesRoot, logRoot, votes };
-  }
-  return undefined;
+  return currentOf(vector, replica.context.cluster.thresholds.quorumSize);
 }
