@@ -201,6 +201,9 @@ function ownPrepare(replica: Replica, slot: Slot, view: View): MessageOf<'prepar
   if (primaryOf(replica.context.cluster, view) === replica.index) return undefined;
   const { batchDigest } = header;
   if (findBody(replica, sequenceNumber, batchDigest) === undefined) return undefined;
+  const counted = slot.prepares.get(replica.index);
+  if (counted?.view === view && equalBytes(counted.batchDigest, batchDigest))
+    return { ...counted, type: 'prepare' };
   const fields = { view, sequenceNumber, batchDigest };
   const signature = sign(replica, prepareStatement(replica.context.cluster, fields));
   return { type: 'prepare', ...fields, replica: replica.index, signature };
