@@ -1,8 +1,8 @@
-/** What a test must undo, in reverse order, whether it passed or not. */
+/** What a test must undo, in reverse order, whether it passed or not. What an action answers is waited for. */
 
-const cleanups: (() => Promise<unknown> | unknown)[] = [];
+const cleanups: (() => unknown)[] = [];
 
-export function onCleanUp(action: () => Promise<unknown> | unknown): void {
+export function onCleanUp(action: () => unknown): void {
   cleanups.push(action);
 }
 
