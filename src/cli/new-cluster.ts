@@ -1,8 +1,9 @@
 /** Makes a local cluster: a key for each replica and one for the command line, the genesis, and one file per replica. */
 
+import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { relative } from 'node:path';
 import {
   createGenesis,
@@ -95,20 +96,39 @@ async function choosePorts(host: string, basePort: number, count: number): Promi
     return Array.from({ length: count }, (_, i) => basePort + i);
   }
   // All are held open until all are known, so that they differ.
-  const servers = await Promise.all(Array.from({ length: count }, () => openServer(host)));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const servers: Server[] = [];
+  try {
+    for (let tries = 0; servers.length < count; tries++) {
+      if (tries === TRIES_MAX) {
+        throw new CommandError(EXIT.network, `cannot find ${count} free ports on ${host}; give --base-port`);
+      }
+      const server = await openServer(host, randomInt(PORT_FIRST, PORT_LAST + 1));
+      if (server !== undefined) servers.push(server);
+    }
+    return servers.map((server) => (server.address() as AddressInfo).port);
+  } finally {
+    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  }
 }
 
-function openServer(host: string) {
+/**
+ * Below the ports from which systems take those of outgoing connections (32,768 or 49,152 on): while a replica is down, none of those may be
+ * given its port, or it could not come back.
+ */
+const PORT_FIRST = 10_000;
+const PORT_LAST = 32_767;
+const TRIES_MAX = 10_000;
+
+/** Undefined if the port is taken. */
+function openServer(host: string, port: number): Promise<Server | undefined> {
   const server = createServer();
-  return new Promise<typeof server>((resolve, reject) => {
-    server.once('error', (error) =>
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') return resolve(undefined);
       reject(
         new CommandError(EXIT.network, `cannot find free ports on ${host}: ${error.message}; correct --host`),
-      ),
-    );
-    server.listen(0, host, () => resolve(server));
+      );
+    });
+    server.listen(port, host, () => resolve(server));
   });
 }
