@@ -27,7 +27,7 @@ test('strangers cost neither service nor memory, and keep nobody from coming bac
   const { view, clusterId } = await cluster.status(0);
   const before = cluster.indices.map((index) => peakMemory(cluster.process(index).pid));
   const strangers = sendStrangers(cluster.network.replicas.map((address) => ({ ...address, clusterId })));
-  await strangers.rounds(4);
+  await strangers.rounds(2);
   await load.progress(100);
   for (const index of cluster.indices) {
     const grown = peakMemory(cluster.process(index).pid) - before[index]!;

@@ -1,5 +1,5 @@
 /**
- * Strangers who connect to a replica's port and misbehave, over and over, each in one way, until they are told to stop. Whatever
+ * Strangers who connect to all replicas' ports and misbehave, over and over, each in one way, until they are told to stop. Whatever
  * they do, they do it without a key that the genesis names.
  */
 
@@ -96,7 +96,7 @@ export function sendStrangers(targets: readonly Target[]): Strangers {
     Object.entries(MISDEEDS).map(async ([name, misdeed]) => {
       for (let round = 0; !isStopping; round++) {
         // A connection that is refused or breaks is what a stranger has to expect.
-        await misdeed(targets[round % targets.length]!).catch(() => undefined);
+        await Promise.allSettled(targets.map(misdeed));
         done.set(name, round + 1);
         await new Promise((resolve) => setImmediate(resolve));
       }
