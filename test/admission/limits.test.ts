@@ -14,7 +14,8 @@ describe('BUSY', () => {
   it('is answered above the limit of waiting requests; the client’s repeat succeeds, and nothing is done twice', () => {
     const group = makeGroup({ local: { pendingRequestsMax: 2 }, limits: { pipelineWindow: 1 } });
     const clients = ['a', 'b', 'c', 'd', 'e'].map((name) => makeClient(group, name));
-    for (const client of clients) client.call(`${client.session.number}`);
+    // Each opens its session first, so that only its requests meet the limit.
+    for (const client of clients) client.call('hello');
     // Nothing commits for a while: the queues fill.
     group.filter = ({ message }) => message.type !== 'commit';
     const tokens = clients.map((client, i) => client.submit(`op ${i}`));
