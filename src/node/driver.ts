@@ -162,7 +162,9 @@ export function createDriver(options: DriverOptions): Driver {
     }
     post(output.sends);
     gate.hold(output.promises);
+    for (const chunk of output.receivedChunks) housekeeping.keepChunk(chunk);
     for (const snapshot of output.snapshots) housekeeping.writeSnapshot(snapshot);
+    if (output.transferEnded) housekeeping.endTransfer();
     if (output.discardBelow !== undefined) housekeeping.discardBelow(output.discardBelow);
     for (const event of output.events) show(event);
     sleepUntil(output.wakeAtMs);

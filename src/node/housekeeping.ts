@@ -5,6 +5,7 @@
 
 import { encode } from '../codec/index.ts';
 import type { SnapshotToWrite } from '../protocol/replica/io.ts';
+import type { Chunk } from '../services/service.ts';
 import type { LeafFile } from '../storage/leaf-file.ts';
 import type { Log } from '../storage/log.ts';
 import type { SnapshotStore } from '../storage/snapshots.ts';
@@ -14,7 +15,10 @@ import { snapshotMetaSchema } from './snapshot-meta.ts';
 export interface Disk {
   readonly log: Log;
   readonly leaves: Pick<LeafFile, 'sync'>;
-  readonly snapshots: Pick<SnapshotStore, 'writeSnapshot' | 'removeSnapshotsBelow'>;
+  readonly snapshots: Pick<
+    SnapshotStore,
+    'writeSnapshot' | 'removeSnapshotsBelow' | 'putChunk' | 'endTransfer'
+  >;
 }
 
 export interface HousekeepingOptions {
@@ -27,6 +31,10 @@ export interface HousekeepingOptions {
 
 export interface Housekeeping {
   writeSnapshot(snapshot: SnapshotToWrite): void;
+  /** Keeps a piece that a transfer received, for the case of a restart. */
+  keepChunk(chunk: Chunk): void;
+  /** The pieces that were kept are not needed any more. */
+  endTransfer(): void;
   /** What still holds of the older records must have been appended again. */
   discardBelow(sequenceNumber: SequenceNumber): void;
   /** No further job begins; resolves when the one under way has ended. */
@@ -69,6 +77,8 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
 
   return {
     writeSnapshot: (snapshot) => inTurn(() => write(snapshot)),
+    keepChunk: (chunk) => inTurn(() => snapshots.putChunk(chunk.digest, chunk.bytes())),
+    endTransfer: () => inTurn(() => snapshots.endTransfer()),
     discardBelow: (sequenceNumber) => inTurn(() => discard(sequenceNumber)),
     close() {
       closed = true;

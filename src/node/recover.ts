@@ -69,6 +69,7 @@ export async function recoverFromDisk(options: RecoverOptions): Promise<Opened> 
       snapshot,
       records: folded.records,
       promisesLost: folded.promisesLost || damage.some((piece) => piece.promiseLost),
+      receivedChunks: await snapshots.receivedChunks(),
     },
   };
 }

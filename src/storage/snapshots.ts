@@ -8,7 +8,7 @@
  */
 
 import { assert } from '../types/assert.ts';
-import { equalBytes, toHex } from '../types/bytes.ts';
+import { equalBytes, fromHex, toHex } from '../types/bytes.ts';
 import { DIGEST_BYTES, type Digest } from '../types/identities.ts';
 import { readAtomicFile, writeAtomicFile } from './atomic-file.ts';
 import { type FileLayer, readWhole, stageFile, TEMPORARY_SUFFIX } from './file-layer.ts';
@@ -48,6 +48,8 @@ export interface SnapshotStore {
   removeSnapshotsBelow(sequenceNumber: number, pinned: ReadonlySet<number>): Promise<void>;
   /** Keeps a received chunk until `endTransfer`; durable when it resolves. @throws StorageError CORRUPT for other bytes than the digest's */
   putChunk(digest: Digest, bytes: Uint8Array): Promise<void>;
+  /** All received chunks that are whole: what a transfer that was interrupted has already. */
+  receivedChunks(): Promise<Uint8Array[]>;
   /** Whether a chunk is on disk, received or in a snapshot. */
   hasChunk(digest: Digest): boolean;
   /** As StoredSnapshot.readChunk, received chunks included. */
@@ -183,6 +185,19 @@ export async function openSnapshots(
   return {
     listSnapshots,
     readChunk,
+    receivedChunks() {
+      return inTurn(async () => {
+        const whole: Uint8Array[] = [];
+        for (const name of [...received].sort()) {
+          const bytes = await readChunk(fromHex(name)!).catch((error: unknown) => {
+            // A damaged one is fetched again; that the disk fails is another matter.
+            if (!isStorageError(error, 'CORRUPT')) throw error;
+          });
+          if (bytes !== undefined) whole.push(bytes);
+        }
+        return whole;
+      });
+    },
     hasChunk: (digest) => chunks.has(toHex(digest)) || received.has(toHex(digest)),
     writeSnapshot(content) {
       const { sequenceNumber, chunks: wanted } = content;

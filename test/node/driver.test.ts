@@ -108,6 +108,12 @@ function createBench(writeSnapshot: () => Promise<void> = async () => undefined)
         async removeSnapshotsBelow(sequenceNumber, pinned) {
           trace.push(`remove snapshots below ${sequenceNumber} but ${[...pinned].join()}`);
         },
+        async putChunk(digest) {
+          trace.push(`keep chunk ${digest[0]}`);
+        },
+        async endTransfer() {
+          trace.push('forget received chunks');
+        },
       },
     },
     links: {
@@ -302,6 +308,18 @@ test('a snapshot counts as durable only behind the leaves, the log and its own b
   bench.endSync();
   await bench.settle();
   expect(bench.trace.slice(3)).toEqual(['synced', 'snapshot 4', 'step snapshot-durable']);
+});
+
+test('pieces of a transfer are kept until it has ended', async () => {
+  const bench = createBench();
+  bench.driver.start(emptyOutput());
+  const chunk = { digest: Uint8Array.of(7), bytes: () => new Uint8Array(0) };
+  give(bench, { receivedChunks: [chunk] });
+  await bench.settle();
+  expect(bench.trace).toEqual(['step receive suspect', 'keep chunk 7']);
+  give(bench, { transferEnded: true });
+  await bench.settle();
+  expect(bench.trace.at(-1)).toBe('forget received chunks');
 });
 
 test('old records go only when what still holds of them is durable', async () => {

@@ -63,10 +63,12 @@ describe.each(LAYERS)('snapshots with files %s', (_, withFiles) => {
       store = await openSnapshots(files, `${base}/s`, sha256);
       expect([store.hasChunk(a.digest), store.hasChunk(b.digest)]).toEqual([true, false]);
       expect(await store.readChunk(a.digest)).toEqual(utf8('a'));
+      expect(await store.receivedChunks()).toEqual([utf8('a')]);
       const onDisk = { digest: a.digest, bytes: () => expect.unreachable('a was received') };
       await store.writeSnapshot({ sequenceNumber: 1, meta: utf8('m'), chunks: [onDisk, b] });
       await store.endTransfer();
       expect(await files.list(`${base}/s/received`)).toEqual([]);
+      expect(await store.receivedChunks()).toEqual([]);
       expect(await textOf(store, 1)).toBe('m|a|b');
     }));
 

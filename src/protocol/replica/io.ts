@@ -6,7 +6,7 @@
  *   2. sends `sends` at once;
  *   3. sends `promises` only when every record appended so far is durable, those of earlier steps included. A promise to `all` goes to the
  *      replica itself too, as a `receive` from its own index: its own vote takes the same path as everyone's;
- *   4. carries out `snapshots` and `discardBelow` when it has time, reporting the former by `snapshot-durable`;
+ *   4. carries out `receivedChunks`, `snapshots` and `discardBelow` when it has time, reporting snapshots by `snapshot-durable`;
  *   5. shows `events` to whoever watches; they change nothing;
  *   6. calls `step` with a `tick` at `wakeAtMs`, unless another step has given another time.
  * If writing fails the driver stops the replica; it never retries a sync.
@@ -75,6 +75,13 @@ export interface Output {
   events: ReplicaEvent[];
   /** Written in order; each is reported by `snapshot-durable`. */
   snapshots: SnapshotToWrite[];
+  /**
+   * Pieces of the state that a transfer received: to be kept, so that it goes on after a restart where it stopped. No hurry: what is lost is
+   * fetched again.
+   */
+  receivedChunks: Chunk[];
+  /** Received pieces need no longer be kept. */
+  transferEnded: boolean;
   /** Records with 0 < s ≤ this are no longer needed, once `carry` has been appended and is durable. */
   discardBelow: SequenceNumber | undefined;
   /** Promises without an s of their own that still hold when older records go. */
@@ -156,6 +163,8 @@ export function emptyOutput(): Output {
     sends: [],
     events: [],
     snapshots: [],
+    receivedChunks: [],
+    transferEnded: false,
     discardBelow: undefined,
     carry: [],
     wakeAtMs: Number.POSITIVE_INFINITY,

@@ -36,6 +36,8 @@ export interface Recovered {
   readonly records: readonly DurableRecord[];
   /** A promise was damaged in both copies, or the disk was emptied: this replica may have signed what it does not know. */
   readonly promisesLost: boolean;
+  /** Chunks of a transfer that was under way. */
+  readonly receivedChunks?: readonly Uint8Array[];
 }
 
 /** A replica in the genesis state, but for the leaves below its snapshot; not yet started. */
@@ -114,6 +116,7 @@ function createReplica(options: ReplicaOptions, clock: Clock): Replica {
     demerits: new Map(),
     gapsDirty: false,
     transfer: undefined,
+    receivedChunks: new Map(),
     wantsTransfer: false,
     tooOldAt: new Set(),
     promisesHeld: new Map(),
@@ -149,6 +152,9 @@ export function recoverReplica(options: ReplicaOptions, recovered: Recovered, cl
 function recover(replica: Replica, recovered: Recovered): void {
   const muted = replica.out;
   replica.out = emptyOutput();
+  for (const bytes of recovered.receivedChunks ?? []) {
+    replica.receivedChunks.set(keyOf(replica.context.crypto.hash(bytes)), bytes);
+  }
   if (recovered.snapshot !== undefined) restoreSnapshot(replica, recovered.snapshot);
   for (const record of recovered.records) foldRecord(replica, record);
   findLogFloor(replica);

@@ -6,7 +6,7 @@
 
 import { verifyConsistency } from '../../crypto/merkle-tree.ts';
 import { assert } from '../../types/assert.ts';
-import { equalBytes } from '../../types/bytes.ts';
+import { equalBytes, keyOf } from '../../types/bytes.ts';
 import type { ReplicaIndex, SequenceNumber } from '../../types/identities.ts';
 import { rejectCheckpointCertificate } from '../certificates.ts';
 import {
@@ -164,8 +164,10 @@ function takePiece(
       if (payload.digests.length !== wholeAnswer(summary.chunks - want.from)) return 'WRONG_LENGTH';
       transfer.manifest.push(...payload.digests);
       if (transfer.manifest.length < summary.chunks) return undefined;
-      if (equalBytes(manifestRootOf(replica.context, transfer.manifest), summary.manifestRoot))
+      if (equalBytes(manifestRootOf(replica.context, transfer.manifest), summary.manifestRoot)) {
+        takeKeptChunks(replica, transfer);
         return undefined;
+      }
       transfer.manifest = [];
       return 'WRONG_MANIFEST';
     }
@@ -175,10 +177,20 @@ function takePiece(
       if (digest === undefined) return 'NOT_WHAT_WAS_ASKED';
       if (!equalBytes(replica.context.crypto.hash(payload.bytes), digest)) return 'WRONG_CHUNK';
       transfer.chunks.set(payload.index, payload.bytes);
+      replica.out.receivedChunks.push({ digest, bytes: () => payload.bytes });
       return undefined;
     }
     default:
       return 'NOT_WHAT_WAS_ASKED';
+  }
+}
+
+/** What an earlier process had received of the same content need not be fetched again. */
+function takeKeptChunks(replica: Replica, transfer: Transfer): void {
+  if (replica.receivedChunks.size === 0) return;
+  for (const [index, digest] of transfer.manifest.entries()) {
+    const kept = replica.receivedChunks.get(keyOf(digest));
+    if (kept !== undefined) transfer.chunks.set(index, kept);
   }
 }
 
@@ -281,6 +293,8 @@ export function maybeFinishTransfer(replica: Replica, s: SequenceNumber): void {
   replica.transfer = undefined;
   replica.wantsTransfer = false;
   replica.tooOldAt.clear();
+  replica.receivedChunks.clear();
+  replica.out.transferEnded = true;
   for (const recorded of replica.recordedEntries.keys()) {
     if (recorded <= s) replica.recordedEntries.delete(recorded);
   }
@@ -319,7 +333,14 @@ export function restartTransfer(replica: Replica): void {
   const { transfer } = replica;
   if (transfer?.installing === true) return;
   // Who offered it is asked last from now on: else a liar could offer the same old checkpoint again and again.
-  if (transfer !== undefined) addDemerit(replica, transfer.from);
+  if (transfer !== undefined) {
+    addDemerit(replica, transfer.from);
+    // Most chunks of the newer checkpoint may be the same.
+    replica.receivedChunks.clear();
+    for (const [index, bytes] of transfer.chunks) {
+      replica.receivedChunks.set(keyOf(transfer.manifest[index]!), bytes);
+    }
+  }
   replica.transfer = undefined;
   replica.wantsTransfer = true;
   replica.gapsDirty = true;

@@ -280,6 +280,8 @@ export interface Replica {
   /** Something may be missing: recompute what to ask for at the end of this step. */
   gapsDirty: boolean;
   transfer: Transfer | undefined;
+  /** Chunks that an earlier process received, by digest; forgotten when a transfer ends. */
+  readonly receivedChunks: Map<string, Uint8Array>;
   /** Peers that no longer have what we need to go on batch by batch; cleared by progress. */
   readonly tooOldAt: Set<ReplicaIndex>;
   /** f+1 peers have not: a stable checkpoint is asked for. */
