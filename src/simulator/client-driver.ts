@@ -4,6 +4,7 @@
  */
 
 import type { Signer } from '../crypto/port.ts';
+import { rejectHead } from '../protocol/certificates.ts';
 import {
   type ClientInput,
   type ClientLimits,
@@ -31,12 +32,16 @@ export interface ClientDriverOptions {
   readonly kernel: Kernel;
   readonly random: Random;
   readonly context: Context;
+  /** The rules by which the client's receipts are judged; its own may be wrong. */
+  readonly judge: Context;
   readonly signer: Signer;
   readonly limits: ClientLimits;
   /** Whether the session survives its process. */
   readonly durable: boolean;
   readonly observer: Required<Observer>;
   readonly report: Report;
+  /** Called before each step: a bug. */
+  readonly bend?: ((session: ClientSession) => void) | undefined;
   readonly send: (to: readonly ReplicaIndex[], message: Message) => void;
 }
 
@@ -106,7 +111,9 @@ export function makeClientDriver(options: ClientDriverOptions): ClientDriver {
 
   function input(what: ClientInput): void {
     const current = session;
-    if (current !== undefined) guarded(() => clientStep(current, what, clock()));
+    if (current === undefined) return;
+    options.bend?.(current);
+    guarded(() => clientStep(current, what, clock()));
   }
 
   function carryOut(output: ClientOutput): void {
@@ -141,7 +148,13 @@ export function makeClientDriver(options: ClientDriverOptions): ClientDriver {
       return;
     }
     const { outcome } = completion;
-    const wrong = outcome.type === 'accepted' ? rejectReceipt(context, outcome.receipt) : undefined;
+    const { judge } = options;
+    const wrong =
+      outcome.type === 'accepted'
+        ? rejectReceipt(judge, outcome.receipt)
+        : outcome.type === 'read'
+          ? rejectHead(judge, outcome.head)
+          : undefined;
     if (wrong !== undefined) {
       options.report('safety', 'receipts hold', `client ${options.name} accepted a receipt that is ${wrong}`);
     }

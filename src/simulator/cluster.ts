@@ -21,6 +21,7 @@ import { DEFAULT_LOCAL_LIMITS, type LocalLimits } from '../protocol/replica/limi
 import type { ServiceFactory } from '../services/service.ts';
 import { keyOf } from '../types/bytes.ts';
 import type { PublicKey, ReplicaIndex } from '../types/identities.ts';
+import { BUGS, type BugName } from './bugs.ts';
 import { type Agreement, checkAgreement } from './checkers/agreement.ts';
 import { checkBoundedMemory } from './checkers/bounded-memory.ts';
 import { checkExecutions, type Executions } from './checkers/executions.ts';
@@ -63,6 +64,8 @@ export interface ClusterOptions {
   /** What a machine runs instead of the correct replica; such a replica counts as faulty. */
   readonly program?: (replica: ReplicaIndex, correct: ReplicaProgram, owner: ProgramOwner) => ReplicaProgram;
   readonly sabotage?: DriverSabotage;
+  /** All replicas, or all clients, have it. */
+  readonly bug?: BugName | undefined;
   /** Events kept for the trace; 0 for none. */
   readonly traceLines?: number;
   readonly observers?: readonly Observer[];
@@ -129,6 +132,9 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     limits: { ...DEFAULT_GENESIS_LIMITS, ...options.genesisLimits },
   };
   const context: Context = { cluster: makeCluster(genesis, backend.crypto), crypto: backend.crypto };
+  const bug = options.bug === undefined ? {} : BUGS[options.bug];
+  const replicaContext = bug.replicaContext?.(context) ?? context;
+  const clientContext = bug.clientContext?.(context) ?? context;
 
   const violations: Violation[] = [];
   const report: Report = (kind, property, text) => {
@@ -213,10 +219,11 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     }),
   );
   const replicas: readonly ReplicaDriver[] = everyReplica.map((index) => {
-    const correct = correctReplica({
-      context,
+    const signer = signers[index]!;
+    const written = correctReplica({
+      context: replicaContext,
       index,
-      signer: signers[index]!,
+      signer,
       service: watchedService(
         options.service,
         () => instances++,
@@ -224,7 +231,8 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
       ),
       limits: { ...DEFAULT_LOCAL_LIMITS, ...options.localLimits },
     });
-    const program = options.program?.(index, correct, { context, signer: signers[index]! }) ?? correct;
+    const correct = bug.program?.(written, context, signer) ?? written;
+    const program = options.program?.(index, correct, { context, signer }) ?? correct;
     if (program !== correct) faulty.add(index);
     return makeReplicaDriver({
       index,
@@ -238,7 +246,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
         if (isCorrect(index)) report(kind, property, text);
       },
       send: (to, message) => network.send(index, endpointsOf(index, to), message),
-      sabotage: options.sabotage ?? {},
+      sabotage: { ...options.sabotage, ...bug.sabotage },
     });
   });
   const clients: readonly ClientDriver[] = clientSigners.map((signer, i) =>
@@ -247,12 +255,14 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
       name: `c${i}`,
       kernel,
       random: random.fork(`client ${i}`),
-      context,
+      context: clientContext,
+      judge: context,
       signer,
       limits: { ...DEFAULT_CLIENT_LIMITS, ...options.clientLimits },
       durable: options.durableClients ?? false,
       observer,
       report,
+      bend: bug.bendSession,
       send: (to, message) => network.send(options.replicas + i, to, message),
     }),
   );

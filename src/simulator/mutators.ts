@@ -2,9 +2,13 @@
  * Lies of a faulty replica, each a few lines: what it sends in place of a correct message. They sign with the liar's own key and no other.
  */
 
+import type { Signer } from '../crypto/port.ts';
+import type { Context } from '../protocol/context.ts';
 import type { Batch } from '../protocol/messages/batch.ts';
 import { batchDigest } from '../protocol/messages/batch.ts';
+import type { Message, MessageOf } from '../protocol/messages/index.ts';
 import { commitStatement, headerStatement, prepareStatement } from '../protocol/messages/ordering.ts';
+import { type ViewChange, viewChangeStatement } from '../protocol/messages/view-change.ts';
 import type { SimulatedCluster } from './cluster.ts';
 import type { Mutator } from './packet-rules.ts';
 
@@ -54,7 +58,45 @@ const MUTATORS: Record<string, MakeMutator> = {
       }
       return undefined;
     },
+  /** VIEW-CHANGE: nothing was prepared. */
+  'no P':
+    ({ context, signers }) =>
+    (message, from) =>
+      message.type === 'view-change'
+        ? signViewChange(context, signers[from]!, message, { ...message.viewChange, prepared: [] })
+        : undefined,
+  /** VIEW-CHANGE: C is far ahead, under votes that the liar signs in the names of others. */
+  'inflated C':
+    ({ context, signers }) =>
+    (message, from) => {
+      if (message.type !== 'view-change') return undefined;
+      const { cluster, crypto } = context;
+      const { viewChange, proofs } = message;
+      const fields = {
+        view: 0,
+        sequenceNumber: viewChange.base.sequenceNumber + 5,
+        hashChainDigest: crypto.hash(viewChange.base.hashChainDigest),
+      };
+      const signature = signers[from]!.sign(commitStatement(cluster, fields));
+      const votes = Array.from({ length: cluster.thresholds.quorumSize }, (_, replica) => ({
+        replica,
+        signature,
+      }));
+      const lie = { ...viewChange, base: { kind: 'commit' as const, ...fields }, prepared: [] };
+      const forged = { ...message, proofs: { ...proofs, commits: [{ ...fields, votes }] } };
+      return signViewChange(context, signers[from]!, forged, lie);
+    },
 };
+
+function signViewChange(
+  { cluster, crypto }: Context,
+  signer: Signer,
+  message: MessageOf<'view-change'>,
+  viewChange: ViewChange,
+): Message {
+  const signature = signer.sign(viewChangeStatement(cluster, crypto, viewChange));
+  return { ...message, viewChange: { ...viewChange, signature } };
+}
 
 /** @throws Error naming the mutators there are. */
 export function mutatorOf(name: string, cluster: SimulatedCluster): Mutator {

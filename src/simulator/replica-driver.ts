@@ -27,6 +27,8 @@ export interface DriverSabotage {
   readonly skipSync?: boolean;
   /** `body` records are never written. */
   readonly forgetBodies?: boolean;
+  /** Snapshots are reported as durable before they are written. */
+  readonly hastySnapshots?: boolean;
 }
 
 export interface ReplicaDriverOptions {
@@ -193,6 +195,13 @@ export function makeReplicaDriver(options: ReplicaDriverOptions): ReplicaDriver 
     const next = snapshots[0];
     if (next === undefined || writingSnapshot) return;
     writingSnapshot = true;
+    if (sabotage.hastySnapshots) {
+      const { sequenceNumber } = next;
+      kernel.schedule(
+        0,
+        inProcess(() => input({ type: 'snapshot-durable', sequenceNumber })),
+      );
+    }
     disk.writeSnapshot(
       next,
       inProcess(() => {

@@ -4,6 +4,7 @@
 
 import { sha256 } from '../crypto/sha256.ts';
 import type { KvResult } from '../services/kv/index.ts';
+import type { BugName } from './bugs.ts';
 import { type ClusterOptions, makeSimulatedCluster, type SimulatedCluster } from './cluster.ts';
 import {
   drawConditions,
@@ -41,6 +42,8 @@ export interface SimulationOptions {
   /** Instead of the plan drawn from the seed. */
   readonly plan?: readonly PlannedFault[];
   readonly sabotage?: DriverSabotage;
+  /** A bug to be found (bugs.ts). */
+  readonly bug?: BugName;
   readonly codec?: boolean;
   readonly traceLines?: number;
   readonly observers?: readonly Observer[];
@@ -132,6 +135,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     observers: [counting, ...(options.observers ?? [])],
     ...(options.codec === undefined ? {} : { codec: options.codec }),
     ...(options.sabotage === undefined ? {} : { sabotage: options.sabotage }),
+    bug: options.bug,
     ...(options.traceLines === undefined ? {} : { traceLines: options.traceLines }),
     program: options.program ?? liars(random.fork('liars'), replicas, options.liars ?? 0),
   });

@@ -1,7 +1,8 @@
 /**
  * The commands of scenario files (script.ts).
  *
- *   cluster replicas=4 clients=1 [limit=number …]   begins; limits of the genesis configuration, of replicas or of clients by name
+ *   cluster replicas=4 clients=1 [limit=number …]   begins; limits of the genesis configuration, of replicas or of clients by name; seed and
+ *                                                   snapshotMs, how long writing a snapshot may take, too
  *   faulty 3                                        what it says of itself no longer counts for the checkers
  *   request c0 put x 1 | get x | delete x | increment x   and `read c0 get x`; `clients` for all of them
  *   drop SELECTOR · hold SELECTOR · pass SELECTOR   rules for packets from now on, newest first; `rules clear` removes them
@@ -25,6 +26,7 @@ import type { MessageType } from '../protocol/messages/index.ts';
 import type { ReplicaEvent } from '../protocol/replica/io.ts';
 import { DEFAULT_LOCAL_LIMITS } from '../protocol/replica/limits.ts';
 import { decodeKvResult, encodeKvOperation, type KvOperation, kv, kvService } from '../services/kv/index.ts';
+import type { BugName } from './bugs.ts';
 import { makeSimulatedCluster, type SimulatedCluster } from './cluster.ts';
 import { describeEvent, describeMessage, nameOf } from './describe.ts';
 import type { Damage } from './disk.ts';
@@ -55,6 +57,7 @@ const DEFAULT_EVENTS: readonly ReplicaEvent['type'][] = [
 ];
 
 export interface ScriptWorld {
+  readonly bug: BugName | undefined;
   cluster: SimulatedCluster | undefined;
   rules: PacketRules | undefined;
   readonly faulty: Set<number>;
@@ -65,11 +68,12 @@ export interface ScriptWorld {
   takeOutput(): string;
 }
 
-export function makeScriptWorld(): ScriptWorld {
+export function makeScriptWorld(bug?: BugName): ScriptWorld {
   /** Lines by text, with those who said it. */
   let said = new Map<string, Set<Endpoint> | undefined>();
   let reported = 0;
   const world: ScriptWorld = {
+    bug,
     cluster: undefined,
     rules: undefined,
     faulty: new Set(),
@@ -234,9 +238,10 @@ function begin(world: ScriptWorld, words: readonly string[]): void {
     localLimits: pickLimits(DEFAULT_LOCAL_LIMITS),
     clientLimits: pickLimits(DEFAULT_CLIENT_LIMITS),
     conditions: { ...CALM, delayMinUs: DELAY_US, delayMaxUs: DELAY_US, jitterUs: 0 },
-    diskTimes: { syncMinUs: 100, syncMaxUs: 100, snapshotMaxUs: 1_000 },
+    diskTimes: { syncMinUs: 100, syncMaxUs: 100, snapshotMaxUs: take('snapshotMs', 1) * 1_000 },
     program: (index, correct) => (world.faulty.has(index) ? { start: correct.start } : correct),
     observers: [observer],
+    bug: world.bug,
   });
   if (settings.size > 0) throw new Error(`no such limit: ${[...settings.keys()].join(', ')}`);
   world.cluster = cluster;

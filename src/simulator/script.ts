@@ -6,6 +6,7 @@
  * order in which each was first said. So a scenario pins down what happens, and not the order of events that does not matter.
  */
 
+import type { BugName } from './bugs.ts';
 import { makeScriptWorld, runCommand, type ScriptWorld } from './script-commands.ts';
 
 export interface Block {
@@ -49,9 +50,9 @@ export function formatScript(blocks: readonly Block[], outputs: readonly string[
     .join('\n\n')}\n`;
 }
 
-/** What each block puts out. @throws Error naming the line, on a command that is none. */
-export function runScript(blocks: readonly Block[]): readonly string[] {
-  const world: ScriptWorld = makeScriptWorld();
+/** What each block puts out; with `bug`, if all replicas or all clients have that. @throws Error naming the line, on a command that is none. */
+export function runScript(blocks: readonly Block[], bug?: BugName): readonly string[] {
+  const world: ScriptWorld = makeScriptWorld(bug);
   return blocks.map(({ commands, line }) => {
     commands.forEach((command, i) => {
       if (command.trim() === '' || command.startsWith('#')) return;
