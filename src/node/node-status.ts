@@ -24,7 +24,7 @@ export interface NodeStatus {
   readonly hashChainDigest: string;
   /** L at `executed`. */
   readonly logRoot: string;
-  /** Σ of the service and the sessions after `executed`: equal at all correct replicas with the same `executed`. */
+  /** Σ of the service after `executed`: equal at all correct replicas with the same `executed`. */
   readonly stateDigest: string;
   /** Undefined entries: this replica itself, and peers that were not heard yet. */
   readonly peers: readonly PeerReport[];

@@ -115,7 +115,7 @@ function storageError(action: string, path: string, error: unknown): StorageErro
 }
 
 function codeOf(code: string | undefined): StorageErrorCode {
-  if (code === 'ENOSPC' || code === 'EDQUOT') return 'DISK_FULL';
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return 'DISK_FULL';
   if (code === 'ENOENT') return 'NOT_FOUND';
   return 'IO';
 }
