@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { fromHex } from '../types/bytes.ts';
-import { NodeError } from './node-error.ts';
+import { NodeError, reasonOf } from './node-error.ts';
 
 /** What a complaint may show of a file: of one with a secret, nothing. */
 type Shown = 'values' | 'nothing';
@@ -81,7 +81,7 @@ export async function readConfigFile<T extends z.ZodType>(
     text = await readFile(path, 'utf8');
   } catch (error) {
     const reason =
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : String(error);
+      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : reasonOf(error);
     throw new NodeError(
       'CONFIG',
       `cannot read the ${kind} ${path}: ${reason}. "bft2f init" makes one.`,
@@ -95,7 +95,7 @@ export async function readConfigFile<T extends z.ZodType>(
     // The parser quotes what it could not read.
     if (shown === 'nothing')
       throw new NodeError('CONFIG', `the ${kind} ${path} is not JSON. Correct it there.`);
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new NodeError('CONFIG', `the ${kind} ${path} is not JSON: ${reason}. Correct it there.`, error);
   }
   const parsed = schema.safeParse(value);

@@ -23,7 +23,7 @@ import {
   readConfigFile,
   textField,
 } from './config-fields.ts';
-import { NodeError } from './node-error.ts';
+import { NodeError, reasonOf } from './node-error.ts';
 
 const KIND = 'genesis file';
 const U32_MAX = 2 ** 32 - 1;
@@ -121,7 +121,7 @@ export async function writeGenesisFile(path: string, genesis: Genesis): Promise<
   try {
     await writeFile(path, `${JSON.stringify(file, undefined, 2)}\n`, { flag: 'wx', mode: 0o644 });
   } catch (error) {
-    throw new NodeError('CONFIG', `cannot write the genesis file ${path}: ${String(error)}`, error);
+    throw new NodeError('CONFIG', `cannot write the genesis file ${path}: ${reasonOf(error)}`, error);
   }
 }
 

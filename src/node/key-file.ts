@@ -7,7 +7,7 @@ import { generateSeed, signerFromSeed } from '../crypto/sodium-native.ts';
 import { equalBytes, toHex } from '../types/bytes.ts';
 import { PUBLIC_KEY_BYTES, type PublicKey } from '../types/identities.ts';
 import { configError, hexField, objectField, readConfigFile } from './config-fields.ts';
-import { NodeError } from './node-error.ts';
+import { NodeError, reasonOf } from './node-error.ts';
 
 export interface KeyPair {
   /** 32 bytes; the secret. */
@@ -53,7 +53,7 @@ export async function writeKeyFile(path: string, key: KeyPair): Promise<void> {
     const exists = (error as NodeJS.ErrnoException).code === 'EEXIST';
     const way = exists
       ? 'it exists already, and a key is never overwritten: choose another path'
-      : String(error);
+      : reasonOf(error);
     throw new NodeError('CONFIG', `cannot write the key file ${path}: ${way}.`, error);
   }
 }

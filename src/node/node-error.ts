@@ -39,12 +39,17 @@ export class NodeError extends Error {
   }
 }
 
+/** What the system said, without the name of its error's class. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Whatever stopped a replica, as a NodeError: what nobody foresaw counts as a broken invariant. */
 export function asNodeError(error: unknown): NodeError {
   if (error instanceof NodeError) return error;
   if (error instanceof StorageError) return new NodeError('STORAGE', error.message, error);
   if (error instanceof NetworkError) return new NodeError('NETWORK', error.message, error);
-  const text = error instanceof Error ? error.message : String(error);
+  const text = reasonOf(error);
   const what = error instanceof InvariantError ? 'an invariant does not hold' : 'an unexpected error';
   return new NodeError(
     'INVARIANT',

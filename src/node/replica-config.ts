@@ -18,7 +18,7 @@ import {
   readConfigFile,
   textField,
 } from './config-fields.ts';
-import { NodeError } from './node-error.ts';
+import { NodeError, reasonOf } from './node-error.ts';
 
 export interface Address {
   readonly host: string;
@@ -105,7 +105,7 @@ export async function writeReplicaConfig(path: string, config: ReplicaConfig): P
   try {
     await writeFile(path, `${JSON.stringify(config, undefined, 2)}\n`, { flag: 'wx', mode: 0o644 });
   } catch (error) {
-    throw new NodeError('CONFIG', `cannot write the replica file ${path}: ${String(error)}`, error);
+    throw new NodeError('CONFIG', `cannot write the replica file ${path}: ${reasonOf(error)}`, error);
   }
 }
 
