@@ -24,7 +24,7 @@ Exit codes:
     1  unexpected error: a bug, or damaged memory
     2  wrong arguments, or a file that cannot be used
     3  the disk failed, is full, is in use, or is not the expected one
-    4  a port cannot be opened, or no replica can be reached
+    4  a port cannot be opened
     5  a replica stopped because the others agree on another state
    10  the answer is no: no such key, a condition does not hold, or the service refused
    11  not applied: rejected, or no quorum answered in time

@@ -1,7 +1,7 @@
 /** The replica processes of a local cluster: started here, each with its process number on disk, so that another command can stop them. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Durability, LogLevel } from '../node/index.ts';
@@ -25,6 +25,8 @@ export interface LocalCluster {
   kill(index: number): Promise<void>;
   /** Resolves to whether the replica says that it is ready, within the time and while its process lives. */
   ready(index: number, timeoutMs: number, signal?: AbortSignal): Promise<boolean>;
+  /** The last lines that a replica wrote since it was started here, to tell why it ended. */
+  lastWords(index: number): Promise<string>;
   /** SIGTERM to all, SIGKILL to those that do not end in time; resolves when all are gone. */
   stop(): Promise<void>;
   /** Resolves when no process is left. */
@@ -39,6 +41,8 @@ export async function openLocalCluster(options: LocalClusterOptions): Promise<Lo
   const { paths, config, onExit } = options;
   await refuseRunning(paths, config.replicas.length);
   const children = new Map<number, { readonly process: ChildProcess; readonly gone: Promise<void> }>();
+  /** The log is appended to: before this byte it tells of earlier runs. */
+  const logStarts = new Map<number, number>();
   let onEnded: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => {
     onEnded = resolve;
@@ -47,6 +51,7 @@ export async function openLocalCluster(options: LocalClusterOptions): Promise<Lo
   function start(index: number): void {
     const own = paths.replica(index);
     const log = openSync(own.log, 'a', 0o600);
+    logStarts.set(index, fstatSync(log).size);
     const child = spawn(
       process.execPath,
       [PROGRAM, 'replica', '--config', own.config, ...overrides(options)],
@@ -92,6 +97,7 @@ export async function openLocalCluster(options: LocalClusterOptions): Promise<Lo
       await waitUntil(async () => !children.has(index) || (await fetchReady(status)), timeoutMs, signal);
       return children.has(index) && (await fetchReady(status));
     },
+    lastWords: (index) => lastLines(paths.replica(index).log, logStarts.get(index) ?? 0),
     stop,
     ended,
   };
@@ -117,14 +123,15 @@ async function refuseRunning(paths: ClusterPaths, count: number): Promise<void> 
   }
 }
 
-/** The last lines that a replica wrote, to tell why it ended. */
-export async function lastLines(path: string, count: number): Promise<string> {
+const LINES_MAX = 3;
+
+async function lastLines(path: string, from: number): Promise<string> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
-    const length = Math.min(size, 16 * 1024);
+    const length = Math.min(size - from, 16 * 1024);
     const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
-    return buffer.toString('utf8').trimEnd().split('\n').slice(-count).join('\n');
+    return buffer.toString('utf8').trimEnd().split('\n').slice(-LINES_MAX).join('\n');
   } finally {
     await file.close();
   }

@@ -49,11 +49,11 @@ export async function makeNewCluster(options: NewClusterOptions): Promise<NewClu
   const peers = keys.map((_, i) => ({ host, port: ports[i]! }));
   const statuses = keys.map((_, i) => ({ host, port: ports[count + i]! }));
 
-  await mkdir(paths.clientDirectory, { recursive: true, mode: 0o700 });
+  await makeDirectory(paths.clientDirectory);
   await writeGenesisFile(paths.genesis, genesis);
   for (const [index, key] of keys.entries()) {
     const own = paths.replica(index);
-    await mkdir(own.directory, { mode: 0o700 });
+    await makeDirectory(own.directory);
     await writeKeyFile(own.key, key);
     await writeReplicaConfig(own.config, {
       genesis: relative(own.directory, paths.genesis),
@@ -77,12 +77,22 @@ export async function makeNewCluster(options: NewClusterOptions): Promise<NewClu
   return { paths, genesis };
 }
 
+/** With those above it. @throws CommandError with the path and the system's reason */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandError(EXIT.storage, `cannot make the directory ${path}: ${reason}`);
+  }
+}
+
 async function refuseUsed(directory: string): Promise<void> {
   if (!existsSync(directory) || (await readdir(directory)).length === 0) return;
-  throw new CommandError(
-    EXIT.usage,
-    `${directory} is not empty: run the cluster that is in it with "bft2f up", or name another directory with --directory`,
-  );
+  const wayOut = existsSync(clusterPaths(directory).client)
+    ? `holds a cluster: run it with "bft2f up --directory ${directory}", or name another directory with --directory`
+    : 'is not empty, and holds no complete cluster: name another directory with --directory';
+  throw new CommandError(EXIT.usage, `${directory} ${wayOut}`);
 }
 
 async function choosePorts(host: string, basePort: number, count: number): Promise<readonly number[]> {

@@ -44,7 +44,7 @@ export async function openClient(
     onEvent(event) {
       if (event.type === 'restoredOutcome') {
         terminal.err(
-          `note: an operation that an earlier command left in flight has ended: ${event.outcome.type}\n`,
+          `note: outcome of an operation that an earlier command left in flight: ${event.outcome.type}\n`,
         );
       }
       choices.onEvent?.(event);

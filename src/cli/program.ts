@@ -82,7 +82,12 @@ function descendantsOf(command: Command): readonly Command[] {
 function oneLine(text: string, command: Command): string {
   const names: string[] = [];
   for (let it: Command | null = command; it !== null; it = it.parent) names.unshift(it.name());
-  return `${text.trim().replace(/\s*\n\s*/g, ' ')}; see "${names.join(' ')} --help"\n`;
+  const complaint = text
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(' is invalid. ', ' is invalid: ')
+    .replace(/\.$/, '');
+  return `${complaint}; see "${names.join(' ')} --help"\n`;
 }
 
 /** Errors made for people say all in their message; of others the stack is what helps. */
@@ -90,6 +95,10 @@ function textOf(error: unknown): string {
   const isMadeForPeople = [CommandError, ClientError, KvError, NodeError].some(
     (kind) => error instanceof kind,
   );
+  // Here the caller is a person at the keyboard, and has said so with Ctrl-C.
+  if (error instanceof ClientError && error.code === 'ABORTED') {
+    return `interrupted; ${error.outcome === 'not-applied' ? 'nothing was applied' : 'it may still be applied'}`;
+  }
   if (isMadeForPeople) return (error as Error).message;
   return `unexpected: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }

@@ -120,7 +120,9 @@ function wordsOf(
       const more = Math.min(linearizableWhile, liveWhile) - faulty;
       const even = faulty === 0 ? '' : `, even if ${others} ${faulty === 1 ? 'is' : 'are'} malicious`;
       const spare =
-        more > 0 ? `as long as no more than ${more} of them fail` : 'as long as none of these fails';
+        more > 0
+          ? `as long as no more than ${more} of them ${more === 1 ? 'fails' : 'fail'}`
+          : 'as long as none of these fails';
       return `${answering} Linearizable and live${even}: every result is that of one history in real-time order, and requests are answered, ${spare}.${fork.join('')}`;
     }
     case 'linearizable':

@@ -36,6 +36,13 @@ describe('wrong arguments', () => {
     expect(err).toContain(`see "bft2f${command} --help"`);
   });
 
+  it('says it in one sentence', async () => {
+    const { err } = await bft2f(['init', '--replicas', '0']);
+    expect(err).toBe(
+      "error: option '--replicas <n>' argument '0' is invalid: expected an integer from 1 to 31; see \"bft2f init --help\"\n",
+    );
+  });
+
   it.each([
     [['kv', 'cas', 'k', 'v'], 'give exactly one of --expect-value'],
     [['kv', 'cas', 'k', 'v', '--expect-absent', '--expect-version', '1'], 'not 2'],
@@ -68,6 +75,12 @@ describe('help', () => {
       expect(out).toContain('Examples:');
       expect(out).toContain('12  the outcome is unknown');
     }
+  });
+
+  it('of a command with a default that JSON cannot write', async () => {
+    const { code, out } = await bft2f(['kv', 'incr', '--help']);
+    expect(code).toBe(0);
+    expect(out).toContain('(default: 1)');
   });
 
   it.each(['init', 'up', 'status', 'stop', 'kv', 'replica', 'keygen', 'genesis', 'format', 'demo'])(

@@ -76,8 +76,19 @@ describe('init', () => {
     const before = await readFile(paths.clientKey, 'utf8');
     const again = await bft2f(['init', '-d', directory]);
     expect(again.code).toBe(2);
-    expect(again.err).toContain('is not empty');
+    expect(again.err).toContain('holds a cluster: run it with "bft2f up --directory');
     expect(await readFile(paths.clientKey, 'utf8')).toBe(before);
+  });
+
+  it('refuses a directory with other things in it, and one that cannot be made', async () => {
+    const directory = await temporaryDirectory();
+    const file = join(directory, 'file');
+    await writeFile(file, '');
+    const used = await bft2f(['init', '-d', directory]);
+    expect(used).toMatchObject({ code: 2, err: expect.stringContaining('holds no complete cluster') });
+    const below = await bft2f(['init', '-d', join(file, 'below')]);
+    expect(below).toMatchObject({ code: 3, err: expect.stringContaining('cannot make the directory') });
+    expect(below.err.trimEnd()).not.toContain('\n');
   });
 
   it('chooses free ports that differ', async () => {

@@ -10,7 +10,7 @@ import { Command } from 'commander';
 import { type Answer, type Client, kv } from '../../client/index.ts';
 import { type ClientConfig, clusterPaths, readClientConfig } from '../cluster-directory.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { type LocalCluster, lastLines, openLocalCluster } from '../local-cluster.ts';
+import { type LocalCluster, openLocalCluster } from '../local-cluster.ts';
 import { makeNewCluster } from '../new-cluster.ts';
 import { openClient } from '../open-client.ts';
 import { waitUntil } from '../processes.ts';
@@ -80,7 +80,7 @@ async function runDemo(
     for (let index = 0; index < REPLICAS; index++) cluster.start(index);
     for (let index = 0; index < REPLICAS; index++) {
       if (!(await cluster.ready(index, READY_TIMEOUT_MS, signal))) {
-        const words = await lastLines(paths.replica(index).log, 3);
+        const words = await cluster.lastWords(index);
         throw new CommandError(EXIT.unexpected, `replica ${index} did not become ready:\n${words}`);
       }
     }
@@ -102,6 +102,8 @@ async function runDemo(
     terminal.out(furtherLooks(directory, packages));
     terminal.err(`${colors.green('up')} until Ctrl-C\n`);
     await Promise.race([cluster.ended, aborted(signal)]);
+  } catch (error) {
+    throw signal.aborted ? new CommandError(EXIT.interrupted, 'interrupted') : error;
   } finally {
     await cluster.stop();
   }

@@ -44,7 +44,7 @@ Examples:
       const { replicaCount, quorumSize, maxFaulty } = thresholds(genesis.replicas.length, genesis.quorumSize);
       const extra = options.directory === DEFAULT_DIRECTORY ? '' : ` --directory ${options.directory}`;
       terminal.err(
-        `created ${paths.directory}: ${replicaCount} replicas, f = ${maxFaulty}, quorum ${quorumSize}\nrun it with: bft2f up${extra}\n`,
+        `created ${paths.directory}: ${replicaCount} ${replicaCount === 1 ? 'replica' : 'replicas'}, f = ${maxFaulty}, quorum ${quorumSize}\nrun it with: bft2f up${extra}\n`,
       );
     });
 }

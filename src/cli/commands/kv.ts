@@ -1,6 +1,6 @@
 /** `bft2f kv …`: the key-value service from the command line. */
 
-import { Command, InvalidArgumentError } from 'commander';
+import { Argument, Command, InvalidArgumentError } from 'commander';
 import { type CallOptions, type KvClient, kv } from '../../client/index.ts';
 import { type KvCondition, kvExpected, kvExpiry } from '../../services/kv/index.ts';
 import { DEFAULT_DIRECTORY, integerArgument } from '../cluster-directory.ts';
@@ -172,7 +172,10 @@ function incrCommand(context: CommandContext): Command {
   const { terminal } = context;
   return storeCommand('incr', 'add to the integer that a key holds (absent: 0), and print the sum')
     .argument('<key>')
-    .argument('[by]', 'a signed 64-bit integer', int64Argument, 1n)
+    .addArgument(
+      // The default in words: help would print it as JSON, which has no bigint.
+      new Argument('[by]', 'a signed 64-bit integer').argParser(int64Argument).default(1n, '1'),
+    )
     .addHelpText('after', `\nExamples:\n  bft2f kv incr visits\n  bft2f kv incr balance -- -5`)
     .action(async (key: string, by: bigint, options: KvOptions) => {
       const sum = await use(context, options, (store, call) => store.increment(key, by, call));
@@ -207,7 +210,8 @@ function scanCommand(context: CommandContext): Command {
     .addHelpText(
       'after',
       `
-Each page of up to 1,000 entries is one consistent read; between two pages the store may change.
+Each page of up to 1,000 entries is one consistent read; between two pages the store may change. Keys with tabs and values
+with newlines are printed as they are: with --json they can be told apart.
 
 Example:
   bft2f kv scan --prefix user/ --limit 10`,

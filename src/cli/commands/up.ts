@@ -2,14 +2,9 @@
 
 import { Command } from 'commander';
 import type { Overrides } from '../../node/index.ts';
-import {
-  type ClusterPaths,
-  clusterPaths,
-  DEFAULT_DIRECTORY,
-  readClientConfig,
-} from '../cluster-directory.ts';
+import { clusterPaths, DEFAULT_DIRECTORY, readClientConfig } from '../cluster-directory.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { type LocalCluster, lastLines, openLocalCluster } from '../local-cluster.ts';
+import { type LocalCluster, openLocalCluster } from '../local-cluster.ts';
 import type { CommandContext } from '../program.ts';
 import type { Terminal } from '../terminal.ts';
 import { durabilityOption, logLevelOption } from './replica.ts';
@@ -54,7 +49,7 @@ Example:
         },
       });
       try {
-        await startAll(terminal, cluster, config.replicas.length, paths);
+        await startAll(terminal, cluster, config.replicas.length);
         const extra = directory === DEFAULT_DIRECTORY ? '' : ` --directory ${directory}`;
         terminal.err(`${colors.green('up')}; look with: bft2f status${extra}; stop with Ctrl-C\n`);
         await Promise.race([cluster.ended, aborted(signal)]);
@@ -69,12 +64,7 @@ Example:
 }
 
 /** @throws CommandError if a replica does not become ready */
-async function startAll(
-  terminal: Terminal,
-  cluster: LocalCluster,
-  count: number,
-  paths: ClusterPaths,
-): Promise<void> {
+async function startAll(terminal: Terminal, cluster: LocalCluster, count: number): Promise<void> {
   const indices = Array.from({ length: count }, (_, index) => index);
   for (const index of indices) cluster.start(index);
   const unready: number[] = [];
@@ -86,7 +76,8 @@ async function startAll(
     }),
   );
   if (unready.length === 0 || terminal.signal.aborted) return;
-  const words = await lastLines(paths.replica(unready[0]!).log, 3);
+  unready.sort((a, b) => a - b);
+  const words = await cluster.lastWords(unready[0]!);
   throw new CommandError(EXIT.unexpected, `replica ${unready.join(', ')} did not become ready:\n${words}`);
 }
 
