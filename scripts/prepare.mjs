@@ -5,8 +5,8 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The package's directory. */
@@ -42,8 +42,39 @@ export function install() {
   return true;
 }
 
-/** Compiles src/ into a fresh dist/. @returns whether that succeeded. */
+/** What dist/ was compiled from; beside it, so that it goes when that goes. */
+const builtFrom = join(root, 'dist/.built-from-sha256');
+
+/** The hash of everything that decides what dist/ holds. */
+function sourcesHash() {
+  const hash = createHash('sha256');
+  const sources = readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+    .sort();
+  for (const file of [...sources, 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']) {
+    const bytes = readFileSync(isAbsolute(file) ? file : join(root, file));
+    hash.update(`${file}\0${bytes.length}\0`).update(bytes);
+  }
+  return hash.digest('hex');
+}
+
+/**
+ * Compiles src/ into dist/, if it is not what dist/ was compiled from. Into a directory of its own first: programs that run from dist/ must
+ * never find it half gone. @returns whether dist/ is up to date now.
+ */
 export function build() {
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  return run(process.execPath, [tool('typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+  const wanted = sourcesHash();
+  if (existsSync(builtFrom) && readFileSync(builtFrom, 'utf8') === wanted) return true;
+  const fresh = join(root, `dist-${process.pid}`);
+  const old = join(root, `dist-old-${process.pid}`);
+  const tsc = [tool('typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', fresh];
+  const isCompiled = run(process.execPath, tsc);
+  if (isCompiled) {
+    writeFileSync(join(fresh, '.built-from-sha256'), wanted);
+    if (existsSync(join(root, 'dist'))) renameSync(join(root, 'dist'), old);
+    renameSync(fresh, join(root, 'dist'));
+  }
+  for (const leftover of [fresh, old]) rmSync(leftover, { recursive: true, force: true });
+  return isCompiled;
 }

@@ -30,6 +30,13 @@ Example:
       const paths = clusterPaths(directory);
       const config = await readClientConfig(paths);
       const { colors, signal } = terminal;
+      if (overrides.durability === 'memory') {
+        terminal.err(
+          colors.yellow(
+            'warning: --durability memory: a loss of power loses what was acknowledged; for experiments only\n',
+          ),
+        );
+      }
       let isStopping = false;
       let failures = 0;
       const cluster = await openLocalCluster({
