@@ -63,7 +63,7 @@ describe('liveness', () => {
     const replica = stateOf(cluster, 3);
     replica.wantsTransfer = true;
     const before = transferNeeds(replica)[0]!.peers[0]!;
-    replica.transfer = { from: before } as Transfer & { from: number };
+    replica.transfer = { from: before, chunks: new Map() } as Transfer & { from: number };
     restartTransfer(replica);
     expect(transferNeeds(replica)[0]!.peers[0]).not.toBe(before);
   });

@@ -99,7 +99,8 @@ function bodyNeeds(replica: Replica): Need[] {
     const entry = replica.log.get(s);
     if (entry === undefined || entry.batch !== undefined) continue;
     // Aligned blocks: the key of a block stays the same while its first bodies arrive one by one.
-    if (bodies.length > 0 && s % BODIES_PER_FETCH === 0) flush();
+    const block = Math.floor(s / BODIES_PER_FETCH);
+    if (bodies.length > 0 && Math.floor(bodies[0]!.sequenceNumber / BODIES_PER_FETCH) !== block) flush();
     bodies.push({ sequenceNumber: s, batchDigest: entry.batchDigest });
   }
   flush();
