@@ -52,7 +52,7 @@ export function serveHeldReads(replica: Replica): void {
 function answer(replica: Replica, client: Uint8Array, read: Read): void {
   const { ledger } = replica;
   if (!maySignEntries(replica) || ledger.executed.sequenceNumber === 0)
-    return answerGenesis(replica, client, read);
+    return refuseAtGenesis(replica, client);
   const seen = judgeSeen(ledger, read.seen);
   if (seen !== 'on-chain') {
     const status = seen === 'off-chain' ? 'FORKED' : 'STALE';
@@ -74,7 +74,7 @@ function answer(replica: Replica, client: Uint8Array, read: Read): void {
 }
 
 /** Before the first batch there is no entry to sign: the client orders the read instead, and learns so by the timeout. */
-function answerGenesis(replica: Replica, client: Uint8Array, _read: Read): void {
+function refuseAtGenesis(replica: Replica, client: Uint8Array): void {
   const from: Party = { kind: 'client', key: client };
   emit(replica, { type: 'refused', from, message: 'read', reason: 'NOTHING_EXECUTED' });
 }
