@@ -134,7 +134,10 @@ export function makeClientDriver(options: ClientDriverOptions): ClientDriver {
     wake = undefined;
     if (output.wakeAtMs !== Number.POSITIVE_INFINITY) {
       const delayUs = Math.max(0, Math.ceil(output.wakeAtMs * 1000) - kernel.nowUs) + 1;
-      wake = kernel.schedule(delayUs, () => input({ type: 'tick' }));
+      wake = kernel.schedule(delayUs, () => {
+        observer.onWake(options.endpoint);
+        input({ type: 'tick' });
+      });
     }
   }
 

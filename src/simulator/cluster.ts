@@ -31,7 +31,7 @@ import { type ClientDriver, makeClientDriver } from './client-driver.ts';
 import { type Damage, DISK_TIMES, type Disk, type DiskTimes, makeDisk } from './disk.ts';
 import { type Kernel, makeKernel } from './kernel.ts';
 import { CALM, makeNetwork, type Network, type NetworkConditions } from './network.ts';
-import { type Endpoint, type Observer, tellAll } from './observer.ts';
+import { type Endpoint, type Happening, type Observer, tellAll } from './observer.ts';
 import type { Random } from './random.ts';
 import {
   type ClockErrors,
@@ -108,8 +108,8 @@ export interface SimulatedCluster {
   cut(from: readonly Endpoint[], to: readonly Endpoint[]): void;
   /** Mends all links and tells both ends. */
   heal(): void;
-  /** Something is done to the cluster: for the trace and the digest. */
-  tell(text: string): void;
+  /** Something is done to the cluster: for the trace and the digest, and for pictures if they know of its kind. */
+  tell(text: string, what?: Happening): void;
   /** Virtual milliseconds since the beginning. */
   nowMs(): number;
 }
@@ -139,8 +139,10 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
   const violations: Violation[] = [];
   const report: Report = (kind, property, text) => {
     if (violations.some((violation) => violation.property === property)) return;
-    violations.push({ kind, property, text, atMs: kernel.nowUs / 1000 });
-    observer.onFault(`VIOLATION of ${property}: ${text}`);
+    const violation: Violation = { kind, property, text, atMs: kernel.nowUs / 1000 };
+    violations.push(violation);
+    observer.onFault(`VIOLATION of ${property}: ${text}`, { type: 'other' });
+    observer.onViolation(violation);
   };
   const faulty = new Set<ReplicaIndex>();
   const isCorrect = (replica: ReplicaIndex) => !faulty.has(replica);
@@ -167,6 +169,8 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     ),
     ...(options.observers ?? []),
   ]);
+
+  observer.onBegin({ kernel, context, replicas: options.replicas, clients: options.clients });
 
   const endpointsOfKey = new Map<string, Endpoint[]>();
   clientSigners.forEach((signer, i) => {
@@ -309,28 +313,28 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     isCorrect,
     crash(index) {
       if (replicas[index]!.state === 'down') return;
-      cluster.tell(`crash ${index}`);
+      cluster.tell(`crash ${index}`, { type: 'crash', replica: index });
       replicas[index]!.crash();
     },
     restart(index) {
       if (replicas[index]!.state !== 'down') return;
-      cluster.tell(`restart ${index}`);
+      cluster.tell(`restart ${index}`, { type: 'restart', replica: index });
       start(index);
     },
     pause(index) {
-      cluster.tell(`pause ${index}`);
+      cluster.tell(`pause ${index}`, { type: 'pause', replica: index });
       replicas[index]!.pause();
     },
     resume(index) {
-      cluster.tell(`resume ${index}`);
+      cluster.tell(`resume ${index}`, { type: 'resume', replica: index });
       replicas[index]!.resume();
     },
     restartClient(client) {
-      cluster.tell(`restart c${client}`);
+      cluster.tell(`restart c${client}`, { type: 'client-restart', client });
       clients[client]!.restart();
     },
     loseDisk(index) {
-      cluster.tell(`lose the disk of ${index}`);
+      cluster.tell(`lose the disk of ${index}`, { type: 'lose-disk', replica: index });
       replicas[index]!.crash();
       disks[index]!.empty();
       persistence.forget(index);
@@ -339,22 +343,22 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     damage(index, kind) {
       const what = disks[index]!.damage(kind);
       if (what === undefined) return;
-      cluster.tell(`damage a record (${what}) of ${index}`);
+      cluster.tell(`damage a record (${what}) of ${index}`, { type: 'damage', replica: index });
       if (kind !== 'other' && kind !== 'body' && kind !== 'committed') faulty.add(index);
     },
     cut(from, to) {
-      cluster.tell(`cut ${from.join(' ')} | ${to.join(' ')}`);
+      cluster.tell(`cut ${from.join(' ')} | ${to.join(' ')}`, { type: 'cut', from, to });
       for (const a of from) for (const b of to) if (a !== b) network.cut(a, b);
     },
     heal() {
-      cluster.tell('heal');
+      cluster.tell('heal', { type: 'heal' });
       const pairs = new Set(network.heal().map(([a, b]) => (a < b ? `${a} ${b}` : `${b} ${a}`)));
       for (const pair of pairs) {
         const [a, b] = pair.split(' ').map(Number) as [number, number];
         reconnect(a, b);
       }
     },
-    tell: (text) => observer.onFault(text),
+    tell: (text, what = { type: 'other' }) => observer.onFault(text, what),
     nowMs: () => kernel.nowUs / 1000,
   };
   for (const index of everyReplica) start(index);

@@ -35,6 +35,8 @@ export const CALM: NetworkConditions = {
 };
 
 export interface Packet {
+  /** Counts the packets of a run. */
+  readonly id: number;
   readonly from: Endpoint;
   readonly to: Endpoint;
   readonly message: Message;
@@ -68,6 +70,7 @@ export interface Network {
 
 export function makeNetwork(options: NetworkOptions): Network {
   const { kernel, random, endpoints, observer } = options;
+  let nextId = 0;
   const cuts = new Set<number>();
   const linkOf = (from: Endpoint, to: Endpoint) => from * endpoints + to;
   // Each link's place within the range of delays, in 1/1,024ths.
@@ -82,7 +85,7 @@ export function makeNetwork(options: NetworkOptions): Network {
 
   function deliver(packet: Packet): void {
     if (cuts.has(linkOf(packet.from, packet.to))) {
-      observer.onLost(packet.from, packet.to, packet.message, 'cut');
+      observer.onLost(packet.from, packet.to, packet.message, 'cut', packet.id);
       return;
     }
     network.release(packet);
@@ -92,18 +95,18 @@ export function makeNetwork(options: NetworkOptions): Network {
     conditions: options.conditions,
     intercept: undefined,
     send(from, to, message) {
-      observer.onSend(from, to, message);
+      observer.onSend(from, to, message, nextId);
       const bytes = options.codec ? encode(messageSchema, message) : undefined;
       for (const endpoint of to) {
-        const packet: Packet = { from, to: endpoint, message, bytes };
+        const packet: Packet = { id: nextId++, from, to: endpoint, message, bytes };
         if (network.intercept?.(packet) === true) continue;
         if (cuts.has(linkOf(from, endpoint))) {
-          observer.onLost(from, endpoint, message, 'cut');
+          observer.onLost(from, endpoint, message, 'cut', packet.id);
           continue;
         }
         const { lossPerMille, duplicatesPerMille } = network.conditions;
         if (random.chance(lossPerMille, 1000)) {
-          observer.onLost(from, endpoint, message, 'lost');
+          observer.onLost(from, endpoint, message, 'lost', packet.id);
           continue;
         }
         const copies = random.chance(duplicatesPerMille, 1000) ? 2 : 1;
@@ -112,14 +115,14 @@ export function makeNetwork(options: NetworkOptions): Network {
         }
       }
     },
-    release({ from, to, message, bytes }) {
+    release({ id, from, to, message, bytes }) {
       let received = message;
       if (bytes !== undefined) {
         const decoded = decode(messageSchema, bytes);
         assert(decoded.ok, `a ${message.type} of our own must decode`);
         received = decoded.value;
       }
-      observer.onDeliver(from, to, message, bytes);
+      observer.onDeliver(from, to, message, bytes, id);
       options.receive(from, to, received);
     },
     cut(from, to) {

@@ -3,10 +3,13 @@
  * what clients are told. Checkers, the trace and the digest listen; none of them can change anything.
  */
 
+import type { Context } from '../protocol/context.ts';
 import type { Message } from '../protocol/messages/index.ts';
 import type { DurableRecord } from '../protocol/records.ts';
 import type { ReplicaEvent, SnapshotToWrite } from '../protocol/replica/io.ts';
 import type { PublicKey, ReplicaIndex, SequenceNumber } from '../types/identities.ts';
+import type { Kernel } from './kernel.ts';
+import type { Violation } from './violation.ts';
 
 /** Replicas are 0…n−1, clients n and up. */
 export type Endpoint = number;
@@ -21,13 +24,41 @@ export interface Execution {
   readonly result: Uint8Array;
 }
 
+/** Where a run takes place: all that an observer may need to know of it beforehand. */
+export interface Setting {
+  readonly kernel: Pick<Kernel, 'nowUs'>;
+  readonly context: Context;
+  readonly replicas: number;
+  readonly clients: number;
+}
+
+/** What is done to a cluster from outside, for observers that draw it; the text beside it says the same to people. */
+export type Happening =
+  | {
+      readonly type: 'crash' | 'restart' | 'pause' | 'resume' | 'lose-disk' | 'damage';
+      readonly replica: ReplicaIndex;
+    }
+  | { readonly type: 'client-restart'; readonly client: number }
+  /** Nothing passes from `from` to `to` until the next `heal`. */
+  | { readonly type: 'cut'; readonly from: readonly Endpoint[]; readonly to: readonly Endpoint[] }
+  | { readonly type: 'heal' }
+  /** All that needs no place in a picture of its own. */
+  | { readonly type: 'other' };
+
 export interface Observer {
-  /** A message leaves its sender, before the network does anything to it. */
-  onSend?(from: Endpoint, to: readonly Endpoint[], message: Message): void;
-  /** It arrives; `bytes` undefined where the codec is left out. */
-  onDeliver?(from: Endpoint, to: Endpoint, message: Message, bytes: Uint8Array | undefined): void;
+  /** Before anything happens. */
+  onBegin?(setting: Setting): void;
+  /**
+   * A message leaves its sender, before the network does anything to it. Its copy to `to[0]` has the number `id`, those to the others the
+   * numbers after it.
+   */
+  onSend?(from: Endpoint, to: readonly Endpoint[], message: Message, id: number): void;
+  /** It arrives, twice if the network doubles it; `bytes` undefined where the codec is left out. */
+  onDeliver?(from: Endpoint, to: Endpoint, message: Message, bytes: Uint8Array | undefined, id: number): void;
   /** The network loses it, for the reason given. */
-  onLost?(from: Endpoint, to: Endpoint, message: Message, why: string): void;
+  onLost?(from: Endpoint, to: Endpoint, message: Message, why: string, id: number): void;
+  /** Its timer has fired. */
+  onWake?(endpoint: Endpoint): void;
   /** The record survives any crash from now on. */
   onDurable?(replica: ReplicaIndex, record: DurableRecord): void;
   onSnapshotDurable?(replica: ReplicaIndex, snapshot: SnapshotToWrite): void;
@@ -36,7 +67,8 @@ export interface Observer {
   /** The replica has carried out a step. */
   onStep?(replica: ReplicaIndex): void;
   /** Something was done to the cluster from outside: a crash, a cut, a pause. */
-  onFault?(text: string): void;
+  onFault?(text: string, what: Happening): void;
+  onViolation?(violation: Violation): void;
   /** A client's submission, numbered by the client from 0. */
   onSubmit?(client: Endpoint, token: number, operation: Uint8Array, read: boolean): void;
   /** It is told the outcome: `applied` with the result and the s that it was executed at, where that is known. */
@@ -62,15 +94,18 @@ export function tellAll(observers: readonly Observer[]): Required<Observer> {
     };
   };
   return {
+    onBegin: tell('onBegin'),
     onSend: tell('onSend'),
     onDeliver: tell('onDeliver'),
     onLost: tell('onLost'),
+    onWake: tell('onWake'),
     onDurable: tell('onDurable'),
     onSnapshotDurable: tell('onSnapshotDurable'),
     onEvent: tell('onEvent'),
     onExecution: tell('onExecution'),
     onStep: tell('onStep'),
     onFault: tell('onFault'),
+    onViolation: tell('onViolation'),
     onSubmit: tell('onSubmit'),
     onOutcome: tell('onOutcome'),
   };

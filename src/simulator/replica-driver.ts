@@ -233,6 +233,7 @@ export function makeReplicaDriver(options: ReplicaDriverOptions): ReplicaDriver 
       options.report('crash', 'busy loop', `replica ${index} asks to be woken at once, again and again`);
       return;
     }
+    observer.onWake(index);
     input({ type: 'tick' });
   }
 

@@ -33,6 +33,8 @@ export interface SimulationOptions {
   readonly clients?: number;
   /** Operations of each client; 5…100 by the seed if left out. */
   readonly requests?: number;
+  /** Which of its operations each client submits, by their numbers from 0; all if left out. */
+  readonly operations?: readonly (readonly number[])[];
   /** Of 1,000 messages; the whole network is drawn from the seed if left out. */
   readonly lossPerMille?: number;
   /** What may go wrong besides the network; all kinds if left out. */
@@ -81,8 +83,11 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
   const random = makeRandom(options.seed);
   const shape = random.fork('shape');
   const replicas = options.replicas ?? 4;
-  const clients = options.clients ?? shape.between(1, 4);
-  const requests = options.requests ?? shape.between(5, shape.pick([10, 40, 100]));
+  // Everything is drawn, then what was asked for takes its place: an option changes nothing but what it is for.
+  const drawnClients = shape.between(1, 4);
+  const drawnRequests = shape.between(5, shape.pick([10, 40, 100]));
+  const clients = options.clients ?? drawnClients;
+  const requests = options.requests ?? drawnRequests;
   const faultsMs = shape.between(1_000, FAULTS_MAX_MS);
   const drawn = drawConditions(random.fork('conditions'));
   const conditions: NetworkConditions =
@@ -141,7 +146,11 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
   });
 
   const history = recordHistory<KvInput, KvResult>();
-  const work = startClients(cluster, random.fork('workload'), workload, history, requests, faultsMs);
+  const work = startClients(cluster, random.fork('workload'), workload, history, {
+    requests,
+    faultsMs,
+    chosen: options.operations,
+  });
   scheduleFaults(cluster, plan, conditions);
   const failed = () => cluster.violations.length > 0;
 
@@ -187,35 +196,50 @@ function liars(random: Random, replicas: number, count: number): NonNullable<Clu
       : correct;
 }
 
-/** Each client submits its operations, a few at a time, with pauses that spread them over the time of the faults. */
+interface WorkOptions {
+  readonly requests: number;
+  readonly faultsMs: number;
+  readonly chosen: SimulationOptions['operations'];
+}
+
+/**
+ * Each client submits its operations, a few at a time, with pauses that spread them over the time of the faults. They are drawn beforehand,
+ * so that leaving some out leaves the others as they were.
+ */
 function startClients(
   cluster: SimulatedCluster,
   random: Random,
   workload: ReturnType<typeof kvWorkload>,
   history: ReturnType<typeof recordHistory<KvInput, KvResult>>,
-  requests: number,
-  faultsMs: number,
+  { requests, faultsMs, chosen }: WorkOptions,
 ): { done(): boolean } {
-  let remaining = cluster.clients.length * requests;
   const thinkMaxMs = random.chance(1, 3) ? 10 : Math.ceil((2 * faultsMs) / requests);
+  let remaining = 0;
   cluster.clients.forEach((client, i) => {
     const own = random.fork(client.name);
     const concurrency = own.pick([1, 1, 2, 4]);
-    let submitted = 0;
-    const next = () => {
-      if (submitted === requests) return;
-      const { input, read } = workload.next(own, `${client.name}.${submitted++}`);
+    const drawn = Array.from({ length: requests }, (_, number) => ({
+      ...workload.next(own, `${client.name}.${number}`),
+      thinkUs: own.below(thinkMaxMs * 1000),
+    }));
+    const work = chosen === undefined ? drawn : drawn.filter((_, number) => chosen[i]?.includes(number));
+    remaining += work.length;
+    let begun = 0;
+    const next = (pauseUs: number) => {
+      const step = work[begun++];
+      if (step !== undefined) cluster.kernel.schedule(pauseUs + step.thinkUs, () => submit(step));
+    };
+    const submit = ({ input, read }: (typeof work)[number]) => {
       const operation = history.invoke(client.name, input);
       client.submit(workload.encode(input), read, (outcome) => {
         remaining--;
         if (outcome.type === 'accepted' || outcome.type === 'read') {
           history.complete(operation, workload.decode(outcome.result));
         } else if (outcome.type === 'rejected') history.reject(operation);
-        cluster.kernel.schedule(own.below(thinkMaxMs * 1000), next);
+        next(0);
       });
     };
-    for (let k = 0; k < concurrency; k++)
-      cluster.kernel.schedule(1000 * i + own.below(thinkMaxMs * 1000), next);
+    for (let k = 0; k < concurrency; k++) next(1000 * i);
   });
   return { done: () => remaining === 0 };
 }

@@ -58,15 +58,15 @@ describe('no equivocation', () => {
       commit(0, 1, 1),
       commit(0, 2, 9),
     ]) {
-      checker.onSend!(0, [1], message);
+      checker.onSend!(0, [1], message, 0);
     }
-    checker.onSend!(0, [1], reply(entry(1, 1)));
+    checker.onSend!(0, [1], reply(entry(1, 1)), 0);
     // Somebody else's vote, passed on.
-    checker.onSend!(0, [1], prepare(0, 1, 5, 2));
+    checker.onSend!(0, [1], prepare(0, 1, 5, 2), 0);
     expect(found).toEqual([]);
-    checker.onSend!(0, [2], prepare(0, 1, 2));
-    checker.onSend!(0, [2], commit(0, 1, 2));
-    checker.onSend!(0, [2], reply({ ...entry(1, 2), view: 7 }));
+    checker.onSend!(0, [2], prepare(0, 1, 2), 0);
+    checker.onSend!(0, [2], commit(0, 1, 2), 0);
+    checker.onSend!(0, [2], reply({ ...entry(1, 2), view: 7 }), 0);
     expect(found.map(({ text }) => text)).toEqual([
       expect.stringContaining('PREPARE v0 s1'),
       expect.stringContaining('COMMIT v0 s1'),
@@ -93,7 +93,7 @@ describe('persist before speak', () => {
   const speak = (
     checker: ReturnType<typeof checkPersistBeforeSpeak>,
     message: Parameters<NonNullable<typeof checker.onSend>>[2],
-  ) => checker.onSend!(0, [1], message);
+  ) => checker.onSend!(0, [1], message, 0);
 
   it('wants header and body before PREPARE, and no body of the null batch', () => {
     const accepted: DurableRecord = { type: 'accepted', header };
