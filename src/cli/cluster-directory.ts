@@ -18,6 +18,8 @@ import { CommandError, EXIT } from './exit-codes.ts';
 export const DEFAULT_DIRECTORY = '.bft2f';
 
 export interface ClusterPaths {
+  /** As the user named it. */
+  readonly given: string;
   readonly directory: string;
   readonly genesis: string;
   readonly client: string;
@@ -36,10 +38,11 @@ export interface ReplicaPaths {
   readonly pid: string;
 }
 
-/** All absolute. */
+/** All absolute but `given`. */
 export function clusterPaths(directory: string): ClusterPaths {
   const root = resolve(directory);
   return {
+    given: directory,
     directory: root,
     genesis: join(root, 'genesis.json'),
     client: join(root, 'client.json'),
@@ -114,6 +117,13 @@ export async function readPid(path: string): Promise<number | undefined> {
   const text = await readFile(path, 'utf8').catch(() => '');
   const pid = Number(text.trim());
   return Number.isSafeInteger(pid) && pid > 1 ? pid : undefined;
+}
+
+/** What a command that is shown to the user must say to mean this directory, so that a shell takes it as one word. */
+export function directoryOption(directory: string): string {
+  if (directory === DEFAULT_DIRECTORY) return '';
+  const isPlain = /^[\w./@%+,:=-]+$/.test(directory);
+  return ` --directory ${isPlain ? directory : `'${directory.replaceAll("'", "'\\''")}'`}`;
 }
 
 /** For commander: an integer option within bounds. */

@@ -5,7 +5,13 @@ import { closeSync, fstatSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Durability, LogLevel } from '../node/index.ts';
-import { type ClientConfig, type ClusterPaths, readPid } from './cluster-directory.ts';
+import {
+  type ClientConfig,
+  type ClusterPaths,
+  directoryOption,
+  type ReplicaPaths,
+  readPid,
+} from './cluster-directory.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 import { isReplicaProcess, waitUntil } from './processes.ts';
 import { fetchReady } from './replica-status.ts';
@@ -94,8 +100,8 @@ export async function openLocalCluster(options: LocalClusterOptions): Promise<Lo
     async ready(index, timeoutMs, signal) {
       const { status } = config.replicas[index]!;
       if (status === undefined) return true;
-      await waitUntil(async () => !children.has(index) || (await fetchReady(status)), timeoutMs, signal);
-      return children.has(index) && (await fetchReady(status));
+      const look = async () => !children.has(index) || (await fetchReady(status));
+      return (await waitUntil(look, timeoutMs, signal)) && children.has(index);
     },
     lastWords: (index) => lastLines(paths.replica(index).log, logStarts.get(index) ?? 0),
     stop,
@@ -110,17 +116,33 @@ function overrides({ durability, logLevel }: LocalClusterOptions): readonly stri
   ];
 }
 
-async function refuseRunning(paths: ClusterPaths, count: number): Promise<void> {
+export interface RunningReplica {
+  readonly index: number;
+  readonly pid: number;
+  readonly own: ReplicaPaths;
+}
+
+/** Those whose process number on disk is really theirs. */
+export async function runningReplicas(
+  paths: ClusterPaths,
+  count: number,
+): Promise<readonly RunningReplica[]> {
+  const running: RunningReplica[] = [];
   for (let index = 0; index < count; index++) {
     const own = paths.replica(index);
     const pid = await readPid(own.pid);
-    if (pid !== undefined && (await isReplicaProcess(pid, own.config))) {
-      throw new CommandError(
-        EXIT.usage,
-        `replica ${index} of ${paths.directory} is running already (process ${pid}): stop the cluster with "bft2f stop"`,
-      );
-    }
+    if (pid !== undefined && (await isReplicaProcess(pid, own.config))) running.push({ index, pid, own });
   }
+  return running;
+}
+
+async function refuseRunning(paths: ClusterPaths, count: number): Promise<void> {
+  const [first] = await runningReplicas(paths, count);
+  if (first === undefined) return;
+  throw new CommandError(
+    EXIT.usage,
+    `replica ${first.index} of ${paths.directory} is running already (process ${first.pid}): stop the cluster with "bft2f stop${directoryOption(paths.given)}"`,
+  );
 }
 
 const LINES_MAX = 3;

@@ -15,7 +15,7 @@ import {
   writeReplicaConfig,
 } from '../node/index.ts';
 import type { Genesis } from '../protocol/genesis.ts';
-import { type ClusterPaths, clusterPaths, writeClientConfig } from './cluster-directory.ts';
+import { type ClusterPaths, clusterPaths, directoryOption, writeClientConfig } from './cluster-directory.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
 export interface NewClusterOptions {
@@ -90,7 +90,7 @@ async function makeDirectory(path: string): Promise<void> {
 async function refuseUsed(directory: string): Promise<void> {
   if (!existsSync(directory) || (await readdir(directory)).length === 0) return;
   const wayOut = existsSync(clusterPaths(directory).client)
-    ? `holds a cluster: run it with "bft2f up --directory ${directory}", or name another directory with --directory`
+    ? `holds a cluster: run it with "bft2f up${directoryOption(directory)}", or name another directory with --directory`
     : 'is not empty, and holds no complete cluster: name another directory with --directory';
   throw new CommandError(EXIT.usage, `${directory} ${wayOut}`);
 }

@@ -109,7 +109,11 @@ function addGauges(registers: Registry[], { view, inbox }: MetricsSources): void
   gauge('pending_bytes', 'Bytes of the requests that wait', ({ replica }) => replica.pendingBytes);
   gauge('sessions', 'Open sessions', ({ replica }) => replica.ledger.sessions.byAge.size);
   gauge('guilty_replicas', 'Replicas proved faulty', ({ replica }) => replica.guilty.size);
-  gauge('request_timeout_seconds', 'T', ({ replica }) => replica.timeoutMs / 1000);
+  gauge(
+    'request_timeout_seconds',
+    'How long the oldest requests may wait before this replica suspects the view',
+    ({ replica }) => replica.timeoutMs / 1000,
+  );
   gauge('log_bytes', 'Bytes of the log on disk', ({ logBytes }) => logBytes);
   gauge('inbox_inputs', 'Inputs that wait for the replica', () => inbox.size);
   gauge('resident_memory_bytes', 'Memory of the process', () => process.memoryUsage.rss());

@@ -4,7 +4,6 @@ import { readGenesisFile } from './genesis-file.ts';
 import { readKeyFile } from './key-file.ts';
 import { createLogger } from './logging.ts';
 import { asNodeError, EXIT_STATUS } from './node-error.ts';
-import type { RunningNode } from './node-options.ts';
 import { type Durability, type LogLevel, type ReplicaConfig, readReplicaConfig } from './replica-config.ts';
 import { startNode } from './start-node.ts';
 
@@ -15,21 +14,41 @@ export interface Overrides {
 }
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+type StopSignal = (typeof SIGNALS)[number];
 
 /**
  * Runs until SIGTERM or SIGINT, or until the replica must stop; resolves to the exit status (EXIT_STATUS). Complaints go to the standard
  * error, log lines to the standard output.
  */
 export async function runReplica(configPath: string, overrides: Overrides = {}): Promise<number> {
+  // Before anything else: a signal that comes while files are read or the log is replayed must not be lost.
+  const asked = stopSignals();
   try {
     const config = await readReplicaConfig(configPath);
-    return await run({ ...config, ...definedOnly(overrides) });
+    return await run({ ...config, ...definedOnly(overrides) }, asked.signal);
   } catch (error) {
     return complain(error);
+  } finally {
+    asked.forget();
   }
 }
 
-async function run(config: ReplicaConfig): Promise<number> {
+/** The first of the signals that stop a replica, once it has come. */
+function stopSignals(): { readonly signal: Promise<StopSignal>; forget(): void } {
+  let onSignal: (name: StopSignal) => void = () => undefined;
+  const signal = new Promise<StopSignal>((resolve) => {
+    onSignal = resolve;
+  });
+  for (const name of SIGNALS) process.on(name, onSignal);
+  return {
+    signal,
+    forget() {
+      for (const name of SIGNALS) process.off(name, onSignal);
+    },
+  };
+}
+
+async function run(config: ReplicaConfig, asked: Promise<StopSignal>): Promise<number> {
   if (config.durability === 'memory') {
     process.stderr.write(
       'warning: durability is "memory": nothing is synced, and a loss of power makes this replica forget its promises. For experiments only.\n',
@@ -37,33 +56,27 @@ async function run(config: ReplicaConfig): Promise<number> {
   }
   const genesis = await readGenesisFile(config.genesis);
   const { seed } = await readKeyFile(config.key);
-  let node: RunningNode | undefined;
-  let isStopping = false;
-  const onSignal = (): void => {
-    isStopping = true;
-    void node?.stop();
-  };
-  for (const signal of SIGNALS) process.on(signal, onSignal);
-  try {
-    node = await startNode({
-      genesis,
-      index: config.index,
-      seed,
-      dataDirectory: config.data,
-      listen: config.listen,
-      peers: config.peers,
-      metrics: config.metrics,
-      limits: config.limits,
-      durability: config.durability,
-      logger: createLogger(config.logLevel ?? 'info', config.index),
-    });
-    // The signal may have come during a long replay.
-    if (isStopping) void node.stop();
-    const failure = await node.stopped;
-    return failure === undefined ? EXIT_STATUS.OK : complain(failure);
-  } finally {
-    for (const signal of SIGNALS) process.off(signal, onSignal);
-  }
+  const logger = createLogger(config.logLevel ?? 'info', config.index);
+  const node = await startNode({
+    genesis,
+    index: config.index,
+    seed,
+    dataDirectory: config.data,
+    listen: config.listen,
+    peers: config.peers,
+    metrics: config.metrics,
+    limits: config.limits,
+    durability: config.durability,
+    logger,
+  });
+  const signal = await Promise.race([asked, node.stopped.then(() => undefined)]);
+  const askedAtMs = performance.now();
+  await node.stop();
+  const failure = await node.stopped;
+  if (failure !== undefined) return complain(failure);
+  const stopMs = Math.round(performance.now() - askedAtMs);
+  logger.info({ event: 'stopped', signal, executed: node.status().executed, stopMs }, 'stopped');
+  return EXIT_STATUS.OK;
 }
 
 function complain(error: unknown): number {

@@ -1,8 +1,10 @@
 /** The command line as users run it: the compiled program, real processes, real signals. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -76,6 +78,12 @@ function pidOf(index: number): number {
   return Number(readFileSync(join(directory, `replica-${index}`, 'pid'), 'utf8'));
 }
 
+/** What a replica logged last. */
+function lastLine(index: number): unknown {
+  const log = readFileSync(join(directory, `replica-${index}`, 'log.jsonl'), 'utf8');
+  return JSON.parse(log.trimEnd().split('\n').at(-1)!);
+}
+
 describe('init, up, kv, status, stop', () => {
   it('run a cluster through the death of its primary and a restart of everything', async () => {
     const extra = ['--directory', directory];
@@ -100,7 +108,10 @@ describe('init, up, kv, status, stop', () => {
 
     expect(await bft2f('stop', ...extra)).toMatchObject({ code: 0 });
     // One replica failed: that is not forgotten at the end.
-    expect((await up.ended).code).toBe(1);
+    const end = await up.ended;
+    expect(end.code).toBe(1);
+    expect(end.err).toContain('1 of 4 replicas failed; it was replica 0, which was ended by SIGKILL');
+    expect(lastLine(1)).toMatchObject({ event: 'stopped', signal: 'SIGTERM', executed: expect.any(Number) });
     expect(existsSync(join(directory, 'replica-1', 'pid'))).toBe(false);
 
     const again = start('up', ...extra);
@@ -110,6 +121,44 @@ describe('init, up, kv, status, stop', () => {
     const { code, err } = await again.ended;
     expect(code).toBe(0);
     for (const index of [0, 1, 2, 3]) expect(err).toContain(`replica ${index} has stopped`);
+  });
+});
+
+describe('up that does not come up', () => {
+  it('ends all replicas when one fails, with the exit code of that one and its last words', async () => {
+    await bft2f('init', '--directory', directory);
+    const { replicas } = JSON.parse(readFileSync(join(directory, 'client.json'), 'utf8'));
+    const taken = createServer().listen(replicas[2].port, replicas[2].host);
+    await once(taken, 'listening');
+    const { code, err } = await bft2f('up', '--directory', directory);
+    taken.close();
+    expect(code).toBe(4);
+    expect(err).toContain('1 of 4 replicas failed; it was replica 2, which ended with exit code 4:');
+    expect(err).toMatch(/address already in use|EADDRINUSE/);
+    expect(existsSync(join(directory, 'replica-1', 'pid'))).toBe(false);
+  });
+
+  it('is ended by "stop", however early', async () => {
+    await bft2f('init', '--directory', directory);
+    // Replicas that reach no other never become ready.
+    for (const index of [0, 1, 2, 3]) {
+      const path = join(directory, `replica-${index}`, 'replica.json');
+      const config = JSON.parse(readFileSync(path, 'utf8'));
+      for (const peer of config.peers) peer.port = 1;
+      writeFileSync(path, JSON.stringify(config));
+    }
+    const up = start('up', '--directory', directory);
+    let hasEnded = false;
+    void up.ended.then(() => {
+      hasEnded = true;
+    });
+    while (!hasEnded) expect((await bft2f('stop', '--directory', directory)).code).toBe(0);
+    const { code, err } = await up.ended;
+    expect(code).toBe(130);
+    expect(err).toContain('stopped before all replicas were ready');
+    for (const index of [0, 1, 2, 3]) {
+      expect(existsSync(join(directory, `replica-${index}`, 'pid'))).toBe(false);
+    }
   });
 });
 

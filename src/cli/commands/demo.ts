@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { type Answer, type Client, kv } from '../../client/index.ts';
-import { type ClientConfig, clusterPaths, readClientConfig } from '../cluster-directory.ts';
+import { type ClientConfig, clusterPaths, directoryOption, readClientConfig } from '../cluster-directory.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { type LocalCluster, openLocalCluster } from '../local-cluster.ts';
 import { makeNewCluster } from '../new-cluster.ts';
@@ -297,11 +297,12 @@ function report(
 
 function furtherLooks(directory: string, packages: readonly Package[]): string {
   const example = packages.find(({ key }) => key.startsWith('commander@')) ?? packages[0]!;
+  const option = directoryOption(directory);
   return `
 look further:
-  npx bft2f status --directory ${directory}
-  npx bft2f kv get ${example.key} --directory ${directory}
-  npx bft2f kv scan --limit 5 --directory ${directory}
+  npx bft2f status${option}
+  npx bft2f kv get ${example.key}${option}
+  npx bft2f kv scan --limit 5${option}
 
 `;
 }

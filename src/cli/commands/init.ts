@@ -2,7 +2,7 @@
 
 import { Command } from 'commander';
 import { thresholds } from '../../protocol/quorum.ts';
-import { DEFAULT_DIRECTORY, integerArgument } from '../cluster-directory.ts';
+import { DEFAULT_DIRECTORY, directoryOption, integerArgument } from '../cluster-directory.ts';
 import { makeNewCluster } from '../new-cluster.ts';
 import type { CommandContext } from '../program.ts';
 
@@ -42,9 +42,8 @@ Examples:
     .action(async (options: Options) => {
       const { paths, genesis } = await makeNewCluster({ ...options, quorum: options.quorum });
       const { replicaCount, quorumSize, maxFaulty } = thresholds(genesis.replicas.length, genesis.quorumSize);
-      const extra = options.directory === DEFAULT_DIRECTORY ? '' : ` --directory ${options.directory}`;
       terminal.err(
-        `created ${paths.directory}: ${replicaCount} ${replicaCount === 1 ? 'replica' : 'replicas'}, f = ${maxFaulty}, quorum ${quorumSize}\nrun it with: bft2f up${extra}\n`,
+        `created ${paths.directory}: ${replicaCount} ${replicaCount === 1 ? 'replica' : 'replicas'}, f = ${maxFaulty}, quorum ${quorumSize}\nrun it with: bft2f up${directoryOption(options.directory)}\n`,
       );
     });
 }
