@@ -11,56 +11,44 @@ import { emit, persist } from './effects.ts';
 import { reportEvidence } from './evidence.ts';
 import { executeReady } from './execution.ts';
 import { castVotes } from './ordering.ts';
-import { findBody, hashChainDigestAt } from './slots.ts';
+import { hashChainDigestAt, logLinks } from './slots.ts';
 import type { Replica } from './state.ts';
 import { maybeSendViewChange, verifyNewViewBase } from './view-change.ts';
 
 /** Enter: a verified commit certificate, from our own count of votes or brought by someone. */
 export function onCertificate(replica: Replica, certificate: CommitCertificate): void {
   if (certificate.sequenceNumber <= replica.committed) return checkAgainstOurs(replica, certificate);
-  const links = linksFromSlots(replica, certificate);
-  if (links !== undefined) return commitLinks(replica, links, certificate);
+  if (commitFromSlots(replica, certificate)) return;
   if ((replica.unlinked?.sequenceNumber ?? 0) < certificate.sequenceNumber) replica.unlinked = certificate;
   replica.gapsDirty = true;
 }
 
-/** The headers that we hold, as links, if they hash to the certificate's HCD. */
-function linksFromSlots(replica: Replica, certificate: CommitCertificate): readonly Digest[] | undefined {
+/** Commits up to the certificate if the headers that we hold, as links, hash to its HCD; answers whether they do. */
+function commitFromSlots(replica: Replica, certificate: CommitCertificate): boolean {
   const links: Digest[] = [];
   for (let s = replica.committed + 1; s <= certificate.sequenceNumber; s++) {
     const header = replica.slots.get(s)?.header;
-    if (header === undefined) return undefined;
+    if (header === undefined) return false;
     links.push(header.batchDigest);
   }
-  return leadsTo(replica, links, certificate) ? links : undefined;
+  const chain = chainOf(replica.context.crypto, replica.committedDigest, links);
+  if (!equalBytes(chain.at(-1)!, certificate.hashChainDigest)) return false;
+  commitLinks(replica, links, chain, certificate);
+  return true;
 }
 
-/** Whether links from our committed prefix hash to what the certificate certifies. */
-export function leadsTo(replica: Replica, links: readonly Digest[], certificate: CommitCertificate): boolean {
-  const end = chainOf(replica.context.crypto, replica.committedDigest, links).at(-1);
-  return end !== undefined && equalBytes(end, certificate.hashChainDigest);
-}
-
-/** Precondition: links lead from our committed prefix to the certificate's HCD. Postcondition: all of them are committed. */
-export function commitLinks(
+/** Precondition: `chain` is HCD after each link, from our committed prefix to the certificate's. Postcondition: all are committed. */
+function commitLinks(
   replica: Replica,
   links: readonly Digest[],
+  chain: readonly Digest[],
   certificate: CommitCertificate,
 ): void {
   const after = replica.committed;
-  const chain = chainOf(replica.context.crypto, replica.committedDigest, links);
-  for (const [i, batchDigest] of links.entries()) {
-    const s = after + 1 + i;
-    replica.log.set(s, {
-      batchDigest,
-      hashChainDigest: chain[i]!,
-      certificate,
-      batch: findBody(replica, s, batchDigest),
-      executed: undefined,
-      executedView: replica.view,
-    });
-    const { view } = certificate;
-    emit(replica, { type: 'committed', view, sequenceNumber: s, hashChainDigest: chain[i]! });
+  logLinks(replica, after, links, chain, certificate);
+  const { view } = certificate;
+  for (const [i, hashChainDigest] of chain.entries()) {
+    emit(replica, { type: 'committed', view, sequenceNumber: after + 1 + i, hashChainDigest });
   }
   replica.committed = certificate.sequenceNumber;
   replica.committedDigest = certificate.hashChainDigest;
@@ -114,7 +102,7 @@ export function onLinks(
   if (skip > 0 && !equalBytes(chain[skip - 1]!, replica.committedDigest)) {
     return reportForkedLinks(replica, after, links, certificate, chain);
   }
-  commitLinks(replica, links.slice(skip), certificate);
+  commitLinks(replica, links.slice(skip), chain.slice(skip), certificate);
   return undefined;
 }
 

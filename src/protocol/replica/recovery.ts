@@ -17,7 +17,7 @@ import { executeReady } from './execution.ts';
 import { type Clock, emptyOutput } from './io.ts';
 import { onNewViewHeader } from './ordering.ts';
 import { becomeLearner, noteOwnPromise } from './promises.ts';
-import { findBody, hashChainDigestAt, slotOf } from './slots.ts';
+import { hashChainDigestAt, logLinks, slotOf } from './slots.ts';
 import type { Replica, ReplicaOptions } from './state.ts';
 
 /** A snapshot as it was read back: every chunk whole. */
@@ -300,18 +300,7 @@ function foldCommitted(replica: Replica, record: Extract<DurableRecord, { type: 
   if (overlap > 0 && overlap <= chain.length) {
     if (!equalBytes(chain[overlap - 1]!, replica.committedDigest)) return;
   }
-  for (const [i, batchDigest] of links.entries()) {
-    const s = after + 1 + i;
-    if (replica.log.has(s)) continue;
-    replica.log.set(s, {
-      batchDigest,
-      hashChainDigest: chain[i]!,
-      certificate,
-      batch: findBody(replica, s, batchDigest),
-      executed: undefined,
-      executedView: replica.view,
-    });
-  }
+  logLinks(replica, after, links, chain, certificate);
   // At the snapshot's own s too: the snapshot brings the state but no certificate, and C must not be lower than what we committed.
   if (certificate.sequenceNumber < replica.committed) return;
   replica.committed = certificate.sequenceNumber;

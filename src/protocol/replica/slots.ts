@@ -3,6 +3,7 @@
 import { equalBytes, keyOf } from '../../types/bytes.ts';
 import type { Digest, SequenceNumber } from '../../types/identities.ts';
 import { type Batch, batchDigest, NULL_BATCH } from '../messages/batch.ts';
+import type { CommitCertificate } from '../messages/certificates.ts';
 import type { Replica, Slot } from './state.ts';
 
 /** The slot of s, made if it is not there. The caller has checked that s is within the window. */
@@ -46,6 +47,28 @@ export function findBody(replica: Replica, s: SequenceNumber, digest: Digest): B
   const entry = replica.log.get(s);
   if (entry?.batch !== undefined && equalBytes(entry.batchDigest, digest)) return entry.batch;
   return replica.slots.get(s)?.bodies.get(keyOf(digest));
+}
+
+/** Puts the batches after s = `after` into the log under the certificate; `chain` is HCD after each link. Those that are there stay. */
+export function logLinks(
+  replica: Replica,
+  after: SequenceNumber,
+  links: readonly Digest[],
+  chain: readonly Digest[],
+  certificate: CommitCertificate,
+): void {
+  for (const [i, batchDigest] of links.entries()) {
+    const s = after + 1 + i;
+    if (replica.log.has(s)) continue;
+    replica.log.set(s, {
+      batchDigest,
+      hashChainDigest: chain[i]!,
+      certificate,
+      batch: findBody(replica, s, batchDigest),
+      executed: undefined,
+      executedView: replica.view,
+    });
+  }
 }
 
 /** HCD^s where this replica knows it: committed, executed within the chain window, or genesis. */
