@@ -1,10 +1,11 @@
 /**
- * `npm run sim -- --seed S | --seeds N [--from S] [--replicas 4] [--clients C] [--requests R] [--loss PER_MILLE] [--faults crash,cut,…|none] [--liars 1]
+ * `npm run sim -- --seed S | --seeds N [--from S] [--replicas 4] [--clients C] [--requests R] [--loss PER_MILLE] [--faults crash,cut,…|none] [--faulty 1] [--attack NAME]
  * [--trace LINES]`: simulated runs from seeds. A failure prints its seed, what was violated, the faults and the command that replays it; the exit code
  * is 1 for a crash, 2 for a broken safety property, 3 for missing progress.
  */
 
 import { parseArgs } from 'node:util';
+import { ATTACK_NAMES, ATTACKS, type AttackName } from '../src/simulator/byzantine/attacks.ts';
 import { describeFault, FAULT_KINDS, type Fault } from '../src/simulator/faults.ts';
 import { runSimulation, type SimulationOptions } from '../src/simulator/run.ts';
 import { EXIT_CODES } from '../src/simulator/violation.ts';
@@ -19,7 +20,8 @@ const { values } = parseArgs({
     requests: { type: 'string' },
     loss: { type: 'string' },
     faults: { type: 'string' },
-    liars: { type: 'string' },
+    faulty: { type: 'string' },
+    attack: { type: 'string' },
     trace: { type: 'string' },
     'keep-going': { type: 'boolean', default: false },
   },
@@ -48,13 +50,21 @@ function faultKinds(): readonly Fault['type'][] | undefined {
   return kinds as Fault['type'][];
 }
 
+function attackName(): AttackName | undefined {
+  const name = values.attack;
+  if (name === undefined || Object.hasOwn(ATTACKS, name)) return name as AttackName | undefined;
+  console.error(`--attack must be one of ${ATTACK_NAMES.map((it) => `"${it}"`).join(', ')}; got "${name}"`);
+  process.exit(64);
+}
+
 const shared: Record<string, unknown> = {};
 for (const [name, value] of [
   ['replicas', number('replicas')],
   ['clients', number('clients')],
   ['requests', number('requests')],
   ['lossPerMille', number('loss')],
-  ['liars', number('liars')],
+  ['faulty', number('faulty')],
+  ['attack', attackName()],
   ['faults', faultKinds()],
   ['traceLines', number('trace')],
 ] as const) {

@@ -75,6 +75,7 @@ export interface ClusterOptions {
 export interface ProgramOwner {
   readonly context: Context;
   readonly signer: Signer;
+  readonly limits: LocalLimits;
 }
 
 export interface SimulatedCluster {
@@ -224,6 +225,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
   );
   const replicas: readonly ReplicaDriver[] = everyReplica.map((index) => {
     const signer = signers[index]!;
+    const limits = { ...DEFAULT_LOCAL_LIMITS, ...options.localLimits };
     const written = correctReplica({
       context: replicaContext,
       index,
@@ -233,10 +235,10 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
         () => instances++,
         (execution) => observer.onExecution(index, execution),
       ),
-      limits: { ...DEFAULT_LOCAL_LIMITS, ...options.localLimits },
+      limits,
     });
     const correct = bug.program?.(written, context, signer) ?? written;
-    const program = options.program?.(index, correct, { context, signer }) ?? correct;
+    const program = options.program?.(index, correct, { context, signer, limits }) ?? correct;
     if (program !== correct) faulty.add(index);
     return makeReplicaDriver({
       index,

@@ -5,6 +5,8 @@
 import { sha256 } from '../crypto/sha256.ts';
 import type { KvResult } from '../services/kv/index.ts';
 import type { BugName } from './bugs.ts';
+import { type Coalition, makeCoalition } from './byzantine/attack.ts';
+import { ATTACK_NAMES, ATTACKS, type AttackName } from './byzantine/attacks.ts';
 import { type ClusterOptions, makeSimulatedCluster, type SimulatedCluster } from './cluster.ts';
 import {
   drawConditions,
@@ -16,7 +18,6 @@ import {
   scheduleFaults,
 } from './faults.ts';
 import { recordHistory } from './history.ts';
-import { liar } from './liar.ts';
 import { checkLinearizable } from './linearizability.ts';
 import { CALM, type NetworkConditions } from './network.ts';
 import type { Observer } from './observer.ts';
@@ -39,8 +40,10 @@ export interface SimulationOptions {
   readonly lossPerMille?: number;
   /** What may go wrong besides the network; all kinds if left out. */
   readonly faults?: readonly Fault['type'][];
-  /** Replicas that lie (liar.ts), at most f; 0 if left out. */
-  readonly liars?: number;
+  /** Faulty replicas, 0…n; 0 if left out. Above f other promises are judged (docs/protocol.md §1). */
+  readonly faulty?: number;
+  /** What they do (byzantine/attacks.ts); drawn from the seed if left out. */
+  readonly attack?: AttackName | undefined;
   /** Instead of the plan drawn from the seed. */
   readonly plan?: readonly PlannedFault[];
   readonly sabotage?: DriverSabotage;
@@ -58,6 +61,8 @@ export interface SimulationResult {
   /** Equal for equal runs, 16 hexadecimal digits. */
   readonly digest: string;
   readonly plan: readonly PlannedFault[];
+  /** What the faulty replicas did, if there were any. */
+  readonly attack: AttackName | undefined;
   readonly stats: SimulationStats;
   /** The last events, if they were asked for. */
   readonly trace: readonly string[];
@@ -71,6 +76,8 @@ export interface SimulationStats {
   readonly operations: number;
   readonly messages: number;
   readonly events: number;
+  /** How often faulty replicas and clients did what no correct one does. */
+  readonly acts: number;
 }
 
 /** After the faults have ended, every request must be answered and every replica abreast within so much virtual time. */
@@ -83,6 +90,12 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
   const random = makeRandom(options.seed);
   const shape = random.fork('shape');
   const replicas = options.replicas ?? 4;
+  const faulty = options.faulty ?? 0;
+  const byzantine = random.fork('byzantine');
+  const drawnAttack = byzantine.pick(ATTACK_NAMES);
+  const attack = options.attack ?? drawnAttack;
+  const everyone = Array.from({ length: replicas }, (_, index) => index);
+  const coalition = makeCoalition(byzantine.shuffle(everyone).slice(0, faulty), byzantine.fork('coalition'));
   // Everything is drawn, then what was asked for takes its place: an option changes nothing but what it is for.
   const drawnClients = shape.between(1, 4);
   const drawnRequests = shape.between(5, shape.pick([10, 40, 100]));
@@ -97,7 +110,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     options.plan ??
     drawFaultPlan(random.fork('faults'), {
       replicas,
-      disksToLose: Math.floor((replicas - 1) / 3) - (options.liars ?? 0),
+      disksToLose: Math.max(0, Math.floor((replicas - 1) / 3) - faulty),
       clients,
       durationMs: faultsMs,
       count: shape.below(shape.pick([4, 10, 40])),
@@ -142,7 +155,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     ...(options.sabotage === undefined ? {} : { sabotage: options.sabotage }),
     bug: options.bug,
     ...(options.traceLines === undefined ? {} : { traceLines: options.traceLines }),
-    program: options.program ?? liars(random.fork('liars'), replicas, options.liars ?? 0),
+    program: options.program ?? traitors(attack, coalition, random),
   });
 
   const history = recordHistory<KvInput, KvResult>();
@@ -175,6 +188,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     violations: cluster.violations,
     digest: cluster.eventDigest.digest(),
     plan,
+    attack: faulty > 0 ? attack : undefined,
     stats: {
       simulatedMs: Math.round(cluster.nowMs()),
       batches: cluster.agreement.executed,
@@ -182,18 +196,24 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
       operations: history.operations().length,
       messages: counters.messages,
       events: cluster.kernel.steps,
+      acts: coalition.acts,
     },
     trace: cluster.trace?.lines() ?? [],
   };
 }
 
-/** `count` of the replicas, chosen at random, lie. */
-function liars(random: Random, replicas: number, count: number): NonNullable<ClusterOptions['program']> {
-  const chosen = random.shuffle(Array.from({ length: replicas }, (_, index) => index)).slice(0, count);
-  return (index, correct, owner) =>
-    chosen.includes(index)
-      ? liar(correct, { ...owner, index, random: random.fork(`liar ${index}`) })
-      : correct;
+/** The coalition's replicas run the attack. */
+function traitors(
+  attack: AttackName,
+  coalition: Coalition,
+  random: Random,
+): NonNullable<ClusterOptions['program']> {
+  return (index, correct, owner) => {
+    if (!coalition.members.includes(index)) return correct;
+    coalition.signers.set(index, owner.signer);
+    const traitor = { ...owner, index, coalition, random: random.fork(`traitor ${index}`) };
+    return ATTACKS[attack].replica(correct, traitor);
+  };
 }
 
 interface WorkOptions {

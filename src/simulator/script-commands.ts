@@ -6,7 +6,7 @@
  *   faulty 3                                        what it says of itself no longer counts for the checkers
  *   request c0 put x 1 | get x | delete x | increment x   and `read c0 get x`; `clients` for all of them
  *   drop SELECTOR · hold SELECTOR · pass SELECTOR   rules for packets from now on, newest first; `rules clear` removes them
- *   alter SELECTOR as MUTATOR                       the sender lies (mutators.ts)
+ *   alter SELECTOR as MUTATOR                       the sender lies (byzantine/mutators.ts)
  *   deliver SELECTOR · discard SELECTOR             of what is held
  *   cut 0 | 1 2 c0 · cut 0 > 1 · heal               both ways, one way
  *   crash 1 … · restart 1 … · pause 1 · resume 1 · lose-disk 1 · damage 1 promise|other|RECORD · restart-client c0
@@ -27,10 +27,10 @@ import type { ReplicaEvent } from '../protocol/replica/io.ts';
 import { DEFAULT_LOCAL_LIMITS } from '../protocol/replica/limits.ts';
 import { decodeKvResult, encodeKvOperation, type KvOperation, kv, kvService } from '../services/kv/index.ts';
 import type { BugName } from './bugs.ts';
+import { mutatorOf } from './byzantine/mutators.ts';
 import { makeSimulatedCluster, type SimulatedCluster } from './cluster.ts';
 import { describeEvent, describeMessage, nameOf } from './describe.ts';
 import type { Damage } from './disk.ts';
-import { mutatorOf } from './mutators.ts';
 import { CALM } from './network.ts';
 import type { Endpoint, Observer, Outcome } from './observer.ts';
 import { makePacketRules, matches, type PacketRules, type Selector } from './packet-rules.ts';

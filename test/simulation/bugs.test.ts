@@ -28,7 +28,11 @@ const SCENARIOS: readonly (readonly [BugName, string, RegExp])[] = [
   ['reads by result', 'reads-from-two-states', /VIOLATION of receipts hold/],
 ];
 
-const LYING = { liars: 1, faults: ['crash', 'client-restart', 'pause', 'cut', 'weather'] } as const;
+const LYING = {
+  faulty: 1,
+  attack: 'random lies',
+  faults: ['crash', 'client-restart', 'pause', 'cut', 'weather'],
+} as const;
 const WEATHER = { faults: ['pause', 'cut', 'weather'] } as const;
 
 interface Search {

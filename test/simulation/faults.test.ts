@@ -25,6 +25,6 @@ describe('simulation: everything at once', () => {
 
 describe('simulation: replicas that lie, beside everything else but damage', () => {
   const faults = ['crash', 'client-restart', 'pause', 'cut', 'weather'] as const;
-  it('one of four', () => seeds(8, { liars: 1, faults }));
-  it('two of seven', () => seeds(4, { replicas: 7, liars: 2, faults }));
+  it('one of four', () => seeds(8, { faulty: 1, attack: 'random lies', faults }));
+  it('two of seven', () => seeds(4, { replicas: 7, faulty: 2, attack: 'random lies', faults }));
 });

@@ -2,15 +2,15 @@
  * Lies of a faulty replica, each a few lines: what it sends in place of a correct message. They sign with the liar's own key and no other.
  */
 
-import type { Signer } from '../crypto/port.ts';
-import type { Context } from '../protocol/context.ts';
-import type { Batch } from '../protocol/messages/batch.ts';
-import { batchDigest } from '../protocol/messages/batch.ts';
-import type { Message, MessageOf } from '../protocol/messages/index.ts';
-import { commitStatement, headerStatement, prepareStatement } from '../protocol/messages/ordering.ts';
-import { type ViewChange, viewChangeStatement } from '../protocol/messages/view-change.ts';
-import type { SimulatedCluster } from './cluster.ts';
-import type { Mutator } from './packet-rules.ts';
+import type { Signer } from '../../crypto/port.ts';
+import type { Context } from '../../protocol/context.ts';
+import type { Batch } from '../../protocol/messages/batch.ts';
+import { batchDigest } from '../../protocol/messages/batch.ts';
+import type { Message, MessageOf } from '../../protocol/messages/index.ts';
+import { commitStatement, headerStatement, prepareStatement } from '../../protocol/messages/ordering.ts';
+import { type ViewChange, viewChangeStatement } from '../../protocol/messages/view-change.ts';
+import type { SimulatedCluster } from '../cluster.ts';
+import type { Mutator } from '../packet-rules.ts';
 
 /** The same requests at another time: another batch, as valid as the first. */
 function otherBatch(batch: Batch): Batch {

@@ -1,87 +1,51 @@
 /**
  * A faulty replica: the correct one, whose outgoing messages are lost, altered, sent twice or sent again long after, to some receivers and
- * not to others. It signs with its own key alone, and has no plan; scripted attacks do (mutators.ts).
+ * not to others. It signs with its own key alone, and has no plan.
  */
 
-import type { Signer } from '../crypto/port.ts';
-import type { Context } from '../protocol/context.ts';
-import { batchDigest } from '../protocol/messages/batch.ts';
-import { checkpointStatement } from '../protocol/messages/checkpoint.ts';
-import { entryStatement } from '../protocol/messages/entry.ts';
-import type { Message } from '../protocol/messages/index.ts';
-import { commitStatement, headerStatement, prepareStatement } from '../protocol/messages/ordering.ts';
-import { suspectStatement, viewChangeStatement } from '../protocol/messages/view-change.ts';
-import type { Output, Send } from '../protocol/replica/io.ts';
-import type { ReplicaIndex } from '../types/identities.ts';
-import type { Random } from './random.ts';
-import type { ReplicaProgram } from './replica-program.ts';
-
-export interface LiarOptions {
-  readonly context: Context;
-  readonly index: ReplicaIndex;
-  readonly signer: Signer;
-  readonly random: Random;
-}
+import { batchDigest } from '../../protocol/messages/batch.ts';
+import { checkpointStatement } from '../../protocol/messages/checkpoint.ts';
+import { entryStatement } from '../../protocol/messages/entry.ts';
+import type { Message } from '../../protocol/messages/index.ts';
+import { commitStatement, headerStatement, prepareStatement } from '../../protocol/messages/ordering.ts';
+import { suspectStatement, viewChangeStatement } from '../../protocol/messages/view-change.ts';
+import type { Attack, Traitor } from './attack.ts';
+import { misbehaving } from './misbehaving.ts';
 
 /** Old messages kept for being sent again. */
 const MEMORY_MAX = 64;
 
-export function liar(correct: ReplicaProgram, options: LiarOptions): ReplicaProgram {
-  const { context, index, random } = options;
-  const { replicaCount } = context.cluster.thresholds;
-  const remembered: Message[] = [];
-  // Some lie now and then, some always; some only by silence.
-  const liesPerMille = random.pick([10, 100, 500]);
-  const silencePerMille = random.pick([0, 100, 500]);
-
-  /** One send for each receiver, so that each may be told something else. Its own loopback stays true. */
-  function spread({ to, message }: Send): Send[] {
-    if (to.kind === 'client' || to.kind === 'replica') return [{ to, message }];
-    const sends: Send[] = [];
-    for (let peer = 0; peer < replicaCount; peer++) {
-      if (peer !== index || to.kind === 'all') sends.push({ to: { kind: 'replica', index: peer }, message });
-    }
-    return sends;
-  }
-
-  function distort(send: Send): Send[] {
-    const { to } = send;
-    if (to.kind === 'replica' && to.index === index) return [send];
-    if (random.chance(silencePerMille, 1000)) return [];
-    if (!random.chance(liesPerMille, 1000)) return [send];
-    if (remembered.length < MEMORY_MAX) remembered.push(send.message);
-    else remembered[random.below(MEMORY_MAX)] = send.message;
-    switch (random.below(4)) {
-      case 0:
-        return [];
-      case 1:
-        return [send, { to, message: random.pick(remembered) }];
-      default:
-        return [{ to, message: lie(send.message, options) }];
-    }
-  }
-
-  function distortOutput(output: Output): Output {
-    return {
-      ...output,
-      sends: output.sends.flatMap(spread).flatMap(distort),
-      promises: output.promises.flatMap(spread).flatMap(distort),
-    };
-  }
-
-  return {
-    start(recovered, leaves, clock) {
-      const { running, output } = correct.start(recovered, leaves, clock);
-      return {
-        output: distortOutput(output),
-        running: { state: undefined, step: (input, now) => distortOutput(running.step(input, now)) },
-      };
-    },
-  };
-}
+export const randomLies: Attack = {
+  description:
+    'Messages are lost, altered under a true signature, doubled or sent again long after, to some receivers only.',
+  replica(correct, traitor) {
+    const { random } = traitor;
+    const remembered: Message[] = [];
+    // Some lie now and then, some always; some only by silence.
+    const liesPerMille = random.pick([10, 100, 500]);
+    const silencePerMille = random.pick([0, 100, 500]);
+    return misbehaving(correct, traitor, {
+      say(said) {
+        const { to, message } = said;
+        if (random.chance(silencePerMille, 1000)) return [];
+        if (!random.chance(liesPerMille, 1000)) return [said];
+        if (remembered.length < MEMORY_MAX) remembered.push(message);
+        else remembered[random.below(MEMORY_MAX)] = message;
+        switch (random.below(4)) {
+          case 0:
+            return [];
+          case 1:
+            return [said, { to, message: random.pick(remembered) }];
+          default:
+            return [{ to, message: lie(message, traitor) }];
+        }
+      },
+    });
+  },
+};
 
 /** Another content under a signature of its own, where the message is signed by its sender; else a part changed. */
-function lie(message: Message, { context, signer, random, index }: LiarOptions): Message {
+export function lie(message: Message, { context, signer, random, index }: Traitor): Message {
   const { cluster, crypto } = context;
   const otherDigest = (digest: Uint8Array) => (random.chance(1, 2) ? crypto.hash(digest) : random.bytes(32));
   const shifted = (value: number) => Math.max(0, value + random.between(-2, 3));
