@@ -333,7 +333,13 @@ describe('STALE', () => {
     const proof = (path: readonly Uint8Array[]) => ({
       type: 'fetched' as const,
       number,
-      payload: { type: 'proof' as const, from: before.sequenceNumber, to, path },
+      payload: {
+        type: 'proof' as const,
+        from: before.sequenceNumber,
+        to,
+        root: before.logRoot,
+        path,
+      },
     });
     return {
       driver,
@@ -396,7 +402,7 @@ describe('STALE', () => {
     receive(driver, 0, {
       type: 'fetched',
       number,
-      payload: { type: 'proof', from, to, path: fork.proof(from, to) },
+      payload: { type: 'proof', from, to, root: fork.rootAt(from), path: fork.proof(from, to) },
     });
     expect(driver.session.accepted).toBe(before);
     expect(driver.outcomes.has(1)).toBe(false);
@@ -416,7 +422,13 @@ describe('STALE', () => {
     receive(driver, 3, {
       type: 'fetched',
       number,
-      payload: { type: 'proof', from, to, path: earlier.cluster.proof(from, to) },
+      payload: {
+        type: 'proof',
+        from,
+        to,
+        root: earlier.cluster.rootAt(from),
+        path: earlier.cluster.proof(from, to),
+      },
     });
     expect(lastRequest(driver)).toMatchObject({ type: 'open', seen: { sequenceNumber: to } });
     answer(driver);

@@ -66,6 +66,8 @@ export interface FakeCluster {
   ): MessageOf<'read-reply'>;
   /** The consistency proof between two sizes of this history's log. */
   proof(from: number, to: number): readonly Uint8Array[];
+  /** L at a size. */
+  rootAt(size: number): Uint8Array;
   newest(): EntryContent;
 }
 
@@ -157,6 +159,7 @@ export function makeFakeCluster(
       };
     },
     proof: (from, to) => log.consistencyPath(from, to),
+    rootAt: (size) => log.rootAt(size),
     newest() {
       if (newest === undefined)
         throw new Error('the fake cluster has executed nothing: call idle or execute');

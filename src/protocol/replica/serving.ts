@@ -59,8 +59,9 @@ function serve(replica: Replica, want: Want): Payload {
     }
     case 'proof': {
       const { from, to } = want;
-      if (from > to || to > replica.ledger.tree.size) return NOT_HERE;
-      return { type: 'proof', from, to, path: [...replica.ledger.tree.consistencyPath(from, to)] };
+      const { tree } = replica.ledger;
+      if (from > to || to > tree.size) return NOT_HERE;
+      return { type: 'proof', from, to, root: tree.rootAt(from), path: [...tree.consistencyPath(from, to)] };
     }
     case 'leaves':
       return serveLeaves(replica, want.from, want.to);
