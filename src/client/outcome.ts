@@ -15,7 +15,8 @@ export interface Answer {
 }
 
 const REJECTIONS: Readonly<Record<Rejection, string>> = {
-  'NO-SESSION': 'the session is unknown to the replicas; connect again',
+  'NO-SESSION':
+    'its session was evicted before it was used: too many sessions of this key are opened; try again, or use fewer',
   FORKED: 'the replicas have another history than this client',
   GAP: 'the session has applied requests that this client does not know of: its state directory is an old copy, or another process uses the session; connect again with a state directory of its own',
   STALE: 'this client has been away for too long to prove that it is on the same history',

@@ -120,7 +120,9 @@ export function judgeRequest(ledger: Ledger, request: ClientRequest): Status | '
 }
 
 function judgeOpen(ledger: Ledger, open: Open): Status | 'skip' {
-  if (findNonce(ledger.sessions, open) !== undefined) return 'skip';
+  const made = findNonce(ledger.sessions, open);
+  // The session that it made may be evicted by now: without an answer, a client that never heard of it would ask until the nonce is forgotten.
+  if (made !== undefined) return findSession(ledger.sessions, made) === undefined ? 'NO-SESSION' : 'skip';
   if (ledger.context.cluster.genesis.listedOnly && !ledger.listed.has(keyOf(open.client))) return 'DENIED';
   const seen = judgeSeen(ledger, open.seen);
   return seen === 'off-chain' ? 'FORKED' : seen === 'too-old' ? 'STALE' : 'OK';

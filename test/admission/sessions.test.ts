@@ -176,6 +176,24 @@ describe('OPEN', () => {
     expect(sessionCount(group)).toBe(1);
   });
 
+  it('whose session was evicted before its answer arrived is answered NO-SESSION, each time anew', () => {
+    const group = makeGroup({ limits: { chainWindow: 64, sessionsPerKeyMax: 1 } });
+    const alice = makeClient(group, 'alice');
+    group.filter = ({ to }) => to.kind !== 'client';
+    const token = alice.submit('a');
+    group.until(() => group.members.every((_, index) => executedAt(group, index) === 1));
+    const hand = makeHand(group, 'alice');
+    group.filter = undefined;
+    hand.begin('of another process');
+    // The client repeats its OPEN, and what waits for it was certainly not applied.
+    group.until(() => alice.outcomes.has(token));
+    expect(told(alice.outcomes.get(token))).toBe('rejected NO-SESSION');
+    expect(sessionCount(group)).toBe(1);
+    expect(told(alice.call('b'))).toMatch(/^\d+$/);
+    for (const index of group.members.keys()) expect(journalOf(group, index)).toEqual(['b']);
+    for (const { replica } of group.members) expect(replica.pending.size).toBe(0);
+  });
+
   it('beyond the window is STALE or off the chain by its own `seen`, unless that is genesis', () => {
     const group = makeGroup({ limits: { chainWindow: 8 } });
     letBatchesPass(group, 1);

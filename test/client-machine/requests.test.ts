@@ -308,7 +308,7 @@ describe('statuses', () => {
   );
 
   it.each(['NO-SESSION', 'GAP'] as const)(
-    '%s on OPEN, from a faulty quorum, does not make it ask for ever',
+    '%s on OPEN: what waits is rejected, and nothing is asked again by itself',
     (status) => {
       const driver = drive();
       submit(driver, 1, 'a');

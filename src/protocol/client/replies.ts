@@ -158,7 +158,8 @@ function onRefused(
   const { items } = flight;
   land(session);
   if (flight.message.request.type === 'open' && (status === 'NO-SESSION' || status === 'GAP')) {
-    // No correct replica answers an OPEN so; without this, a faulty quorum could make us ask for ever.
+    // NO-SESSION: the key's own later OPENs have evicted the session that this one made. GAP no correct replica answers. Not to ask again at
+    // once keeps two processes with too many sessions of one key from evicting each other for ever.
     refuseOperations(session, items, status, out);
     return;
   }

@@ -73,8 +73,10 @@ function findPast(
 ): { readonly reply: StoredReply | undefined } | undefined {
   const { sessions } = replica.ledger;
   if (request.type === 'open') {
-    const number = findNonce(sessions, request);
-    return number && { reply: findSession(sessions, number)?.reply };
+    const made = findNonce(sessions, request);
+    const session = made && findSession(sessions, made);
+    // One whose session was evicted is ordered again: NO-SESSION is its answer.
+    return session && { reply: session.reply };
   }
   const session = findSession(sessions, request.session);
   if (session === undefined || !equalBytes(session.client, request.client)) return undefined;
