@@ -63,6 +63,8 @@ export interface SimulationResult {
   readonly plan: readonly PlannedFault[];
   /** What the faulty replicas did, if there were any. */
   readonly attack: AttackName | undefined;
+  /** The numbers of the operations that each client had to submit. */
+  readonly chosen: readonly (readonly number[])[];
   readonly stats: SimulationStats;
   /** The last events, if they were asked for. */
   readonly trace: readonly string[];
@@ -162,7 +164,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
   const work = startClients(cluster, random.fork('workload'), workload, history, {
     requests,
     faultsMs,
-    chosen: options.operations,
+    chosen: options.operations ?? Array.from({ length: clients }, () => [...Array(requests).keys()]),
   });
   scheduleFaults(cluster, plan, conditions);
   const failed = () => cluster.violations.length > 0;
@@ -189,6 +191,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     digest: cluster.eventDigest.digest(),
     plan,
     attack: faulty > 0 ? attack : undefined,
+    chosen: work.chosen,
     stats: {
       simulatedMs: Math.round(cluster.nowMs()),
       batches: cluster.agreement.executed,
@@ -216,10 +219,16 @@ function traitors(
   };
 }
 
+interface Work {
+  readonly chosen: readonly (readonly number[])[];
+  /** Every operation has its outcome. */
+  done(): boolean;
+}
+
 interface WorkOptions {
   readonly requests: number;
   readonly faultsMs: number;
-  readonly chosen: SimulationOptions['operations'];
+  readonly chosen: readonly (readonly number[])[];
 }
 
 /**
@@ -232,7 +241,7 @@ function startClients(
   workload: ReturnType<typeof kvWorkload>,
   history: ReturnType<typeof recordHistory<KvInput, KvResult>>,
   { requests, faultsMs, chosen }: WorkOptions,
-): { done(): boolean } {
+): Work {
   const thinkMaxMs = random.chance(1, 3) ? 10 : Math.ceil((2 * faultsMs) / requests);
   let remaining = 0;
   cluster.clients.forEach((client, i) => {
@@ -242,7 +251,7 @@ function startClients(
       ...workload.next(own, `${client.name}.${number}`),
       thinkUs: own.below(thinkMaxMs * 1000),
     }));
-    const work = chosen === undefined ? drawn : drawn.filter((_, number) => chosen[i]?.includes(number));
+    const work = chosen[i]?.flatMap((number) => drawn[number] ?? []) ?? [];
     remaining += work.length;
     let begun = 0;
     const next = (pauseUs: number) => {
@@ -261,7 +270,7 @@ function startClients(
     };
     for (let k = 0; k < concurrency; k++) next(1000 * i);
   });
-  return { done: () => remaining === 0 };
+  return { chosen, done: () => remaining === 0 };
 }
 
 /** Every correct replica runs and has executed all that any has. */
