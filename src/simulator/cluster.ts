@@ -21,6 +21,7 @@ import { DEFAULT_LOCAL_LIMITS, type LocalLimits } from '../protocol/replica/limi
 import type { ServiceFactory } from '../services/service.ts';
 import { keyOf } from '../types/bytes.ts';
 import type { PublicKey, ReplicaIndex } from '../types/identities.ts';
+import { type Ambushes, makeAmbushes } from './ambush.ts';
 import { BUGS, type BugName } from './bugs.ts';
 import { type Agreement, checkAgreement } from './checkers/agreement.ts';
 import { checkBoundedMemory } from './checkers/bounded-memory.ts';
@@ -91,6 +92,7 @@ export interface SimulatedCluster {
   readonly executions: Executions;
   readonly eventDigest: EventDigest;
   readonly trace: Trace | undefined;
+  readonly ambushes: Ambushes;
   /** Found so far; the same property is reported once. */
   readonly violations: readonly Violation[];
   readonly report: Report;
@@ -156,6 +158,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
   const eventDigest = digestEvents(kernel);
   const traceLines = options.traceLines ?? 0;
   const trace = traceLines > 0 ? keepTrace(kernel, options.replicas, traceLines) : undefined;
+  const ambushes = makeAmbushes();
   const observer = tellAll([
     eventDigest,
     ...(trace === undefined ? [] : [trace]),
@@ -169,6 +172,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
       report,
     ),
     ...(options.observers ?? []),
+    ambushes,
   ]);
 
   observer.onBegin({ kernel, context, replicas: options.replicas, clients: options.clients });
@@ -310,6 +314,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     executions,
     eventDigest,
     trace,
+    ambushes,
     violations,
     report,
     isCorrect,

@@ -3,11 +3,13 @@
  * made smaller.
  */
 
+import type { ReplicaEvent } from '../protocol/replica/io.ts';
 import type { ReplicaIndex } from '../types/identities.ts';
 import type { SimulatedCluster } from './cluster.ts';
 import type { NetworkConditions } from './network.ts';
 import type { Endpoint } from './observer.ts';
 import type { Random } from './random.ts';
+import { loseRounds, ROUND_KINDS, type Rounds } from './rounds.ts';
 
 export type Fault =
   | { readonly type: 'crash'; readonly replicas: readonly ReplicaIndex[]; readonly downMs: number }
@@ -25,7 +27,22 @@ export type Fault =
   /** A record that is no promise is damaged while the replica is down. */
   | { readonly type: 'damage'; readonly replica: ReplicaIndex; readonly downMs: number }
   /** The replica loses all it promised: from then on it is one of the f. */
-  | { readonly type: 'lose-disk'; readonly replica: ReplicaIndex; readonly downMs: number };
+  | { readonly type: 'lose-disk'; readonly replica: ReplicaIndex; readonly downMs: number }
+  /** Whole rounds of the protocol are lost (rounds.ts). */
+  | { readonly type: 'rounds'; readonly rounds: Rounds; readonly forMs: number }
+  /** Soon after the next such event (ambush.ts), the replica that it happened to or another one suffers the deed. */
+  | {
+      readonly type: 'ambush';
+      readonly event: ReplicaEvent['type'];
+      readonly skip: number;
+      /** So many places after the replica it happened to, or the primary of that replica's view. */
+      readonly victim: number | 'primary';
+      readonly delayUs: number;
+      readonly deed: 'crash' | 'cut' | 'pause';
+      readonly forMs: number;
+    };
+
+type AmbushFault = Extract<Fault, { type: 'ambush' }>;
 
 export interface PlannedFault {
   readonly atMs: number;
@@ -51,6 +68,24 @@ export const FAULT_KINDS: readonly Fault['type'][] = [
   'weather',
   'damage',
   'lose-disk',
+  'rounds',
+  'ambush',
+];
+
+/** What an ambush waits for: the moments between which a protocol is in an odd state. */
+const MOMENTS: readonly ReplicaEvent['type'][] = [
+  'proposed',
+  'accepted',
+  'voted',
+  'committed',
+  'executed',
+  'suspected',
+  'viewLeft',
+  'viewEntered',
+  'checkpointed',
+  'stable',
+  'transferStarted',
+  'transferred',
 ];
 
 /** Faults by ascending time. */
@@ -104,7 +139,29 @@ function drawFault(random: Random, options: FaultPlanOptions): Fault {
       return { type, replica, downMs: forMs };
     case 'lose-disk':
       return { type, replica, downMs: forMs };
+    case 'rounds':
+      return { type, rounds: drawRounds(random), forMs: random.between(500, 10_000) };
+    case 'ambush':
+      return {
+        type,
+        event: random.pick(MOMENTS),
+        skip: random.below(random.pick([1, 4, 20])),
+        victim: random.pick([0, 0, 'primary', random.below(options.replicas)]),
+        delayUs: random.below(random.pick([10, 1_000, 10_000])),
+        deed: random.pick(['crash', 'cut', 'cut', 'pause']),
+        forMs,
+      };
   }
+}
+
+function drawRounds(random: Random): Rounds {
+  const kinds = ROUND_KINDS.filter(() => random.chance(1, 2));
+  return {
+    salt: random.u32(),
+    perMille: random.pick([50, 200, 500]),
+    bySequence: random.chance(1, 2),
+    kinds: kinds.length === 0 ? ['commit'] : kinds,
+  };
 }
 
 /** Mostly short, now and then longer than the time-outs. */
@@ -175,12 +232,50 @@ function inflict(cluster: SimulatedCluster, fault: Fault, calmest: NetworkCondit
       cluster.loseDisk(fault.replica);
       after(fault.downMs, () => cluster.restart(fault.replica));
       break;
+    case 'rounds': {
+      const { losses } = cluster.network;
+      const loses = loseRounds(fault.rounds, cluster.replicas.length);
+      losses.add(loses);
+      after(fault.forMs, () => losses.delete(loses));
+      break;
+    }
+    case 'ambush': {
+      const { event, skip, delayUs } = fault;
+      const spring = (replica: ReplicaIndex) => {
+        const victim = victimOf(cluster, fault, replica);
+        cluster.kernel.schedule(delayUs, () => inflict(cluster, deedTo(cluster, fault, victim), calmest));
+      };
+      cluster.ambushes.lay({ event, skip, spring });
+      break;
+    }
+  }
+}
+
+function victimOf(cluster: SimulatedCluster, { victim }: AmbushFault, replica: ReplicaIndex): ReplicaIndex {
+  const { length } = cluster.replicas;
+  if (victim !== 'primary') return (replica + victim) % length;
+  return (cluster.replicas[replica]!.running?.state?.view ?? 0) % length;
+}
+
+function deedTo(cluster: SimulatedCluster, { deed, forMs }: AmbushFault, victim: ReplicaIndex): Fault {
+  switch (deed) {
+    case 'crash':
+      return { type: 'crash', replicas: [victim], downMs: forMs };
+    case 'pause':
+      return { type: 'pause', replica: victim, forMs };
+    case 'cut': {
+      const everyone = Array.from({ length: cluster.replicas.length + cluster.clients.length }, (_, i) => i);
+      const second = everyone.filter((endpoint) => endpoint !== victim);
+      return { type: 'cut', first: [victim], second, oneWay: false, forMs };
+    }
   }
 }
 
 /** Everything runs, is connected and gets the network given. */
 export function endFaults(cluster: SimulatedCluster, conditions: NetworkConditions): void {
   cluster.tell('all faults end');
+  cluster.ambushes.lift();
+  cluster.network.losses.clear();
   cluster.network.conditions = conditions;
   cluster.heal();
   cluster.replicas.forEach((driver, index) => {

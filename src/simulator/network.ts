@@ -58,6 +58,8 @@ export interface Network {
   conditions: NetworkConditions;
   /** Sees each packet first; true takes it out of the network's hands, to be given back by `release` or not at all. */
   intercept: ((packet: Packet) => boolean) | undefined;
+  /** Each that answers true loses the packet. */
+  readonly losses: Set<(packet: Packet) => boolean>;
   send(from: Endpoint, to: readonly Endpoint[], message: Message): void;
   /** Delivers a packet now, whatever the conditions. */
   release(packet: Packet): void;
@@ -94,6 +96,7 @@ export function makeNetwork(options: NetworkOptions): Network {
   const network: Network = {
     conditions: options.conditions,
     intercept: undefined,
+    losses: new Set(),
     send(from, to, message) {
       observer.onSend(from, to, message, nextId);
       const bytes = options.codec ? encode(messageSchema, message) : undefined;
@@ -105,7 +108,8 @@ export function makeNetwork(options: NetworkOptions): Network {
           continue;
         }
         const { lossPerMille, duplicatesPerMille } = network.conditions;
-        if (random.chance(lossPerMille, 1000)) {
+        const isTaken = [...network.losses].some((loses) => loses(packet));
+        if (isTaken || random.chance(lossPerMille, 1000)) {
           observer.onLost(from, endpoint, message, 'lost', packet.id);
           continue;
         }

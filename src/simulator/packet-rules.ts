@@ -100,7 +100,7 @@ export function matches(selector: Selector, { from, to, message }: Packet): bool
 }
 
 /** The (v, s) that a message is about, as far as it is about one. */
-function placeOf(message: Message): { readonly view?: number; readonly sequenceNumber?: number } {
+export function placeOf(message: Message): { readonly view?: number; readonly sequenceNumber?: number } {
   switch (message.type) {
     case 'pre-prepare':
       return message.header;

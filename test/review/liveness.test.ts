@@ -7,8 +7,8 @@ import { step } from '../../src/protocol/replica/index.ts';
 import { castVotes } from '../../src/protocol/replica/ordering.ts';
 import { pendingKey } from '../../src/protocol/replica/requests.ts';
 import type { Transfer } from '../../src/protocol/replica/state.ts';
-import { restartTransfer, transferNeeds } from '../../src/protocol/replica/state-transfer.ts';
-import { inject, makeCluster, put, stateOf, tick } from './support.ts';
+import { restartTransfer, transferNeeds, wantTransfer } from '../../src/protocol/replica/state-transfer.ts';
+import { inject, makeCluster, put, stateOf, tick, until } from './support.ts';
 
 describe('liveness', () => {
   it('a message in every millisecond does not put off the clocks', () => {
@@ -66,6 +66,25 @@ describe('liveness', () => {
     replica.transfer = { from: before, chunks: new Map() } as Transfer & { from: number };
     restartTransfer(replica);
     expect(transferNeeds(replica)[0]!.peers[0]).not.toBe(before);
+  });
+
+  /** Found by simulation: it never transferred as long as there was load, and its log grew beyond every bound. */
+  it('links that arrive do not make a replica forget who no longer has the bodies it needs', () => {
+    const cluster = makeCluster();
+    tick(cluster, 300);
+    expect(put(cluster, 1)).toBe(true);
+    const replica = stateOf(cluster, 3);
+    cluster.network.intercept = ({ to, message }) =>
+      to === 3 &&
+      (message.type === 'pre-prepare' || (message.type === 'fetched' && message.payload.type === 'bodies'));
+    for (const peer of [0, 1]) {
+      const before = replica.committed;
+      expect(put(cluster, 1)).toBe(true);
+      expect(until(cluster, () => replica.committed > before)).toBe(true);
+      wantTransfer(replica, peer, 1_000);
+    }
+    expect(replica.ledger.executed.sequenceNumber).toBeLessThan(replica.committed);
+    expect(replica.wantsTransfer).toBe(true);
   });
 
   it('lies about views do not hide the replicas that entered the next one', () => {

@@ -53,8 +53,6 @@ function commitLinks(
   replica.committed = certificate.sequenceNumber;
   replica.committedDigest = certificate.hashChainDigest;
   replica.commitCertificate = certificate;
-  replica.tooOldAt.clear();
-  replica.wantsTransfer = false;
   persist(replica, { type: 'committed', after, links: [...links], certificate });
   if (replica.unlinked !== undefined && replica.unlinked.sequenceNumber <= replica.committed) {
     const unlinked = replica.unlinked;

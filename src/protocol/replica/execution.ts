@@ -43,6 +43,9 @@ function executeNext(replica: Replica, s: SequenceNumber, entry: LogEntry): void
   entry.executed = execution.entry;
   replica.ownEntry = Math.max(replica.ownEntry, s);
   replica.executedInView = true;
+  // Only this shows that batch by batch will do: links may go on arriving when the bodies below them are gone everywhere.
+  replica.tooOldAt.clear();
+  replica.wantsTransfer = false;
   emit(replica, {
     type: 'executed',
     view: entry.executedView,

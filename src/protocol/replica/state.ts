@@ -282,7 +282,7 @@ export interface Replica {
   transfer: Transfer | undefined;
   /** Chunks that an earlier process received, by digest; forgotten when a transfer ends. */
   readonly receivedChunks: Map<string, Uint8Array>;
-  /** Peers that no longer have what we need to go on batch by batch; cleared by progress. */
+  /** Peers that no longer have what we need to go on batch by batch; cleared by executing one. */
   readonly tooOldAt: Set<ReplicaIndex>;
   /** f+1 peers have not: a stable checkpoint is asked for. */
   wantsTransfer: boolean;
