@@ -85,6 +85,7 @@ function oneLine(text: string, command: Command): string {
   const complaint = text
     .trim()
     .replace(/\s*\n\s*/g, ' ')
+    .replace(/'([^']{60})[^']+'/g, "'$1…'")
     .replace(' is invalid. ', ' is invalid: ')
     .replace(/\.$/, '');
   return `${complaint}; see "${names.join(' ')} --help"\n`;

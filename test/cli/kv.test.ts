@@ -2,7 +2,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clusterPaths, writeClientConfig } from '../../src/cli/cluster-directory.ts';
-import { entriesOfJson, entriesOfLines } from '../../src/cli/commands/kv-load.ts';
 import { generateKey, writeGenesisFile, writeKeyFile } from '../../src/node/index.ts';
 import {
   cleanUp,
@@ -43,6 +42,10 @@ function kv(args: readonly string[], options?: RunOptions) {
   return bft2f(['kv', ...args, '--directory', directory], options);
 }
 
+function withoutVersions(lines: string): string {
+  return lines.replace(/,"version":\d+/g, '');
+}
+
 describe('bft2f kv', () => {
   it('puts, gets and deletes', async () => {
     expect(await kv(['put', 'greeting', 'hello'])).toMatchObject({ code: 0, out: '1\n', err: '' });
@@ -61,8 +64,14 @@ describe('bft2f kv', () => {
     expect(long.code).toBe(0);
     expect((await kv(['get', 'p'])).out).toBe('from stdin\n');
     const tooLong = await kv(['put', 'p', 'x'.repeat(61 * 1024)]);
-    expect(tooLong.code).toBe(2);
-    expect(tooLong.err.trimEnd()).not.toContain('\n');
+    expect(tooLong).toMatchObject({
+      code: 2,
+      err: 'error: the value has 62464 bytes; a value has at most 61440\n',
+    });
+    expect(await kv(['get', 'k'.repeat(1025)])).toMatchObject({
+      code: 2,
+      err: 'error: the key has 1025 bytes; a key has at most 1024\n',
+    });
   });
 
   it('compares and sets', async () => {
@@ -91,13 +100,32 @@ describe('bft2f kv', () => {
     expect(loaded.err).toContain('30/30');
     expect(loaded.err).toContain('loaded 30 entries');
     expect((await kv(['scan', '--prefix', 'load/', '--limit', '2'])).out).toBe(
-      'load/10\tvalue\t0\nload/11\tvalue\t1\n',
+      'load/10\tvalue\\t0\nload/11\tvalue\\t1\n',
     );
     const all = await kv(['scan', '--from', 'load/', '--to', 'load0', '--json']);
     expect(all.out.trimEnd().split('\n')).toHaveLength(30);
     expect(JSON.parse(all.out.split('\n')[0]!)).toMatchObject({ key: 'load/10', value: 'value\t0' });
     await kv(['put', 'bytes', '-'], { input: Uint8Array.of(255) });
     expect((await kv(['scan', '--prefix', 'bytes', '--json'])).out).toContain('"valueBase64":"/w=="');
+  });
+
+  it.each(['', '--json'])('scans and loads again whatever bytes there are %s', async (option) => {
+    const form = option === '' ? [] : [option];
+    const value = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+    await kv(['put', 'copy/\ttab\nnewline\\n', '-'], { input: value });
+    await kv(['put', 'copy/\ufefftext', '-'], { input: '\ufeffé\u009b\r' });
+    const scan = ['scan', '--prefix', 'copy/', ...form];
+    const { out } = await kv(scan);
+    await kv(['delete', 'copy/\ttab\nnewline\\n']);
+    await kv(['delete', 'copy/\ufefftext']);
+    expect((await kv(scan)).out).toBe('');
+    expect(await kv(['load', '-', ...form], { input: out })).toMatchObject({ code: 0 });
+    const again = (await kv(scan)).out;
+    expect(withoutVersions(again)).toBe(withoutVersions(out));
+    expect(again.trimEnd().split('\n')).toHaveLength(2);
+    expect(again).not.toContain('\u009b');
+    const { value: held } = JSON.parse((await kv(['scan', '--prefix', 'copy/\ufeff', '--json'])).out);
+    expect(held).toBe('\ufeffé\u009b\r');
   });
 
   it('waits for another command that uses the session', async () => {
@@ -139,20 +167,5 @@ describe('bft2f status', () => {
     expect(stuck.code).toBe(12);
     expect(stuck.err).toContain('2 of 4 replicas are connected, 3 must answer');
     expect(stuck.err).toContain('replica 3: cannot connect');
-  });
-});
-
-describe('what is loaded', () => {
-  it('is lines of key, tab, value, or a JSON object of strings', () => {
-    expect(entriesOfLines('a\t1\nb\t2\t3\n', 'f')).toEqual([
-      ['a', '1'],
-      ['b', '2\t3'],
-    ]);
-    expect(entriesOfLines('', 'f')).toEqual([]);
-    expect(() => entriesOfLines('a\t1\nb', 'f')).toThrow('f, line 2: no tab');
-    expect(entriesOfJson('{"a": "1"}', 'f')).toEqual([['a', '1']]);
-    expect(() => entriesOfJson('[1]', 'f')).toThrow('expected a JSON object of strings');
-    expect(() => entriesOfJson('{"a": 1}', 'f')).toThrow('the value of "a" is 1; expected a string');
-    expect(() => entriesOfJson('{', 'f')).toThrow('f is not JSON');
   });
 });

@@ -4,15 +4,19 @@ import { readFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { kv } from '../../client/index.ts';
 import { DEFAULT_DIRECTORY, integerArgument } from '../cluster-directory.ts';
+import { type Entry, entriesOfJson, entriesOfJsonLines, entriesOfText } from '../entry-lines.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { withClient } from '../open-client.ts';
 import type { CommandContext } from '../program.ts';
 import { forEachLimited, startProgress } from '../progress.ts';
+import type { Terminal } from '../terminal.ts';
+import { textOf } from '../text-form.ts';
 
 interface Options {
   readonly directory: string;
   readonly deadline: number;
   readonly inFlight: number;
+  readonly json?: boolean;
 }
 
 export function kvLoadCommand({ terminal }: CommandContext): Command {
@@ -20,7 +24,7 @@ export function kvLoadCommand({ terminal }: CommandContext): Command {
     .description('put many keys from a file')
     .argument(
       '<file>',
-      'a JSON object of strings (.json), or lines of key, tab, value; - for such lines on the standard input',
+      'lines of key, tab, value; .jsonl: lines as of "kv scan --json"; .json: one object of strings; -: the standard input',
     )
     .option('-d, --directory <path>', 'the directory with client.json', DEFAULT_DIRECTORY)
     .option(
@@ -30,20 +34,27 @@ export function kvLoadCommand({ terminal }: CommandContext): Command {
       30_000,
     )
     .option('--in-flight <n>', 'entries under way at a time', integerArgument(1, 4096), 512)
+    .option('--json', 'lines as of "kv scan --json", whatever the file is called')
     .addHelpText(
       'after',
-      `\nExamples:\n  bft2f kv load words.tsv\n  bft2f kv scan > copy.tsv && bft2f kv load copy.tsv`,
+      `
+In lines of key, tab, value a backslash begins an escape: \\\\ \\t \\n \\r, or \\x and two hexadecimal digits for any byte.
+What "kv scan" prints, in either form, is loaded as the same keys and values; they get new versions, and do not expire.
+
+Examples:
+  bft2f kv load words.tsv
+  bft2f kv scan > copy.tsv && bft2f kv load copy.tsv`,
     )
-    .action(async (file: string, { directory, deadline, inFlight }: Options) => {
-      const text = file === '-' ? decodeText(await terminal.readInput(), file) : await readText(file);
-      const entries = file.endsWith('.json') ? entriesOfJson(text, file) : entriesOfLines(text, file);
+    .action(async (file: string, { directory, deadline, inFlight, json = false }: Options) => {
+      const name = file === '-' ? 'the standard input' : file;
+      const entries = formOf(file, json)(await readText(file, terminal), name);
       const startMs = performance.now();
       await withClient(terminal, directory, {}, async (client) => {
         const store = kv(client);
         const progress = startProgress(terminal, 'loading', entries.length);
         let done = 0;
         try {
-          await forEachLimited(entries, inFlight, async ([key, value]) => {
+          await forEachLimited(entries, inFlight, async ({ key, value }) => {
             await store.put(key, value, { signal: terminal.signal, deadlineMs: deadline });
             progress.advance(1);
             done++;
@@ -60,64 +71,26 @@ export function kvLoadCommand({ terminal }: CommandContext): Command {
     });
 }
 
-export type TextEntry = readonly [key: string, value: string];
-
-async function readText(file: string): Promise<string> {
+async function readText(file: string, { readInput }: Terminal): Promise<string> {
+  let bytes: Uint8Array;
   try {
-    return decodeText(await readFile(file), file);
+    bytes = file === '-' ? await readInput() : await readFile(file);
   } catch (error) {
-    if (error instanceof CommandError) throw error;
     throw new CommandError(
       EXIT.usage,
       `cannot read ${file}: ${error instanceof Error ? error.message : error}`,
     );
   }
+  const text = textOf(bytes);
+  // A byte order mark belongs to the file, not to its first key.
+  if (text !== undefined) return text.replace(/^\ufeff/, '');
+  throw new CommandError(
+    EXIT.usage,
+    `${file} is not UTF-8 text; write other bytes as \\xHH, or put them with "bft2f kv put <key> -"`,
+  );
 }
 
-function decodeText(bytes: Uint8Array, file: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new CommandError(
-      EXIT.usage,
-      `${file} is not UTF-8 text; put other bytes with "bft2f kv put <key> -"`,
-    );
-  }
-}
-
-export function entriesOfLines(text: string, file: string): readonly TextEntry[] {
-  const lines = text.split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  return lines.map((line, i): TextEntry => {
-    const tab = line.indexOf('\t');
-    if (tab < 0) {
-      throw new CommandError(EXIT.usage, `${file}, line ${i + 1}: no tab; expected key, tab, value`);
-    }
-    return [line.slice(0, tab), line.slice(tab + 1)];
-  });
-}
-
-export function entriesOfJson(text: string, file: string): readonly TextEntry[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new CommandError(
-      EXIT.usage,
-      `${file} is not JSON: ${error instanceof Error ? error.message : error}`,
-    );
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new CommandError(
-      EXIT.usage,
-      `${file}: expected a JSON object of strings, such as {"key": "value"}`,
-    );
-  }
-  return Object.entries(value).map(([key, it]): TextEntry => {
-    if (typeof it === 'string') return [key, it];
-    throw new CommandError(
-      EXIT.usage,
-      `${file}: the value of "${key}" is ${JSON.stringify(it)}; expected a string`,
-    );
-  });
+function formOf(file: string, json: boolean): (text: string, file: string) => readonly Entry[] {
+  if (json || file.endsWith('.jsonl')) return entriesOfJsonLines;
+  return file.endsWith('.json') ? entriesOfJson : entriesOfText;
 }

@@ -2,8 +2,9 @@
 
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { type CallOptions, type KvClient, kv } from '../../client/index.ts';
-import { type KvCondition, kvExpected, kvExpiry } from '../../services/kv/index.ts';
+import { type KvCondition, kvExpected, kvExpiry, VALUE_BYTES_MAX } from '../../services/kv/index.ts';
 import { DEFAULT_DIRECTORY, integerArgument } from '../cluster-directory.ts';
+import { jsonLine, textLine } from '../entry-lines.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { withClient } from '../open-client.ts';
 import type { CommandContext } from '../program.ts';
@@ -129,7 +130,7 @@ function casCommand(context: CommandContext): Command {
   return storeCommand('cas', 'set a key only if it is as expected, and print its new version')
     .argument('<key>')
     .argument('<value>', 'the new value')
-    .option('--expect-value <value>', 'it has this value now')
+    .option('--expect-value <value>', 'it has this value now', valueArgument)
     .option(
       '--expect-version <version>',
       'it was not changed since it had this version',
@@ -152,6 +153,12 @@ function casCommand(context: CommandContext): Command {
       const state = outcome.version === undefined ? 'it is absent' : `it has version ${outcome.version}`;
       throw new CommandError(EXIT.no, `"${key}" is not as expected: ${state}; nothing was changed`);
     });
+}
+
+function valueArgument(text: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= VALUE_BYTES_MAX) return text;
+  throw new InvalidArgumentError(`it has ${bytes} bytes; a value has at most ${VALUE_BYTES_MAX}.`);
 }
 
 /** @throws CommandError unless exactly one expectation is given */
@@ -210,11 +217,13 @@ function scanCommand(context: CommandContext): Command {
     .addHelpText(
       'after',
       `
-Each page of up to 1,000 entries is one consistent read; between two pages the store may change. Keys with tabs and values
-with newlines are printed as they are: with --json they can be told apart.
+Each page of up to 1,000 entries is one consistent read; between two pages the store may change. A line is key, tab, value;
+in both, backslash, tab, newline and carriage return are printed as \\\\ \\t \\n \\r, and other bytes that are no printable UTF-8
+text as \\xHH. "kv load" reads what is printed, with --json or without.
 
-Example:
-  bft2f kv scan --prefix user/ --limit 10`,
+Examples:
+  bft2f kv scan --prefix user/ --limit 10
+  bft2f kv scan --json > copy.jsonl`,
     )
     .action(async ({ prefix, from, to, limit, json, ...options }: ScanOptions) => {
       if (prefix !== undefined && to !== undefined) {
@@ -235,26 +244,4 @@ Example:
         }
       });
     });
-}
-
-interface Entry {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-  readonly version: number;
-}
-
-function textLine({ key, value }: Entry): Uint8Array {
-  return Buffer.concat([key, Buffer.from('\t'), value, Buffer.from('\n')]);
-}
-
-function jsonLine({ key, value, version }: Entry): string {
-  return `${JSON.stringify({ ...jsonField('key', key), ...jsonField('value', value), version })}\n`;
-}
-
-function jsonField(name: string, bytes: Uint8Array): Record<string, string> {
-  try {
-    return { [name]: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
-  } catch {
-    return { [`${name}Base64`]: Buffer.from(bytes).toString('base64') };
-  }
 }

@@ -9,7 +9,7 @@ import type { Crypto } from '../../crypto/port.ts';
 import { utf8 } from '../../types/bytes.ts';
 import type { Digest } from '../../types/identities.ts';
 import type { Result } from '../../types/result.ts';
-import { PAGE_ENTRIES_MAX, VALUE_BYTES_MAX } from './limits.ts';
+import { KEY_BYTES_MAX, PAGE_ENTRIES_MAX, VALUE_BYTES_MAX } from './limits.ts';
 import {
   type KvCondition,
   type KvExpiry,
@@ -43,21 +43,22 @@ export interface KvScanOptions extends KvRange {
 
 const NEVER: KvExpiry = { type: 'never' };
 
+/** @throws Error (each of them) for a key or value beyond its limit */
 export const kv = {
-  get: (key: KvBytes): Of<'get'> => ({ type: 'get', key: bytesOf(key) }),
+  get: (key: KvBytes): Of<'get'> => ({ type: 'get', key: keyBytes(key) }),
   put: (key: KvBytes, value: KvBytes, expiry: KvExpiry = NEVER): Of<'put'> => ({
     type: 'put',
-    key: bytesOf(key),
-    value: bytesOf(value),
+    key: keyBytes(key),
+    value: valueBytes(value),
     expiry,
   }),
-  delete: (key: KvBytes): Of<'delete'> => ({ type: 'delete', key: bytesOf(key) }),
+  delete: (key: KvBytes): Of<'delete'> => ({ type: 'delete', key: keyBytes(key) }),
   increment: (key: KvBytes, by: bigint | number = 1): Of<'increment'> => ({
     type: 'increment',
-    key: bytesOf(key),
+    key: keyBytes(key),
     by: BigInt(by),
   }),
-  expire: (key: KvBytes, expiry: KvExpiry): Of<'expire'> => ({ type: 'expire', key: bytesOf(key), expiry }),
+  expire: (key: KvBytes, expiry: KvExpiry): Of<'expire'> => ({ type: 'expire', key: keyBytes(key), expiry }),
   compareAndSet: (
     key: KvBytes,
     expected: KvCondition,
@@ -65,9 +66,9 @@ export const kv = {
     expiry: KvExpiry = NEVER,
   ): Of<'compare-and-set'> => ({
     type: 'compare-and-set',
-    key: bytesOf(key),
+    key: keyBytes(key),
     expected,
-    value: bytesOf(value),
+    value: valueBytes(value),
     expiry,
   }),
   multi: (
@@ -75,7 +76,7 @@ export const kv = {
     conditions: readonly { readonly key: KvBytes; readonly condition: KvCondition }[] = [],
   ): Of<'multi'> => ({
     type: 'multi',
-    conditions: conditions.map(({ key, condition }) => ({ key: bytesOf(key), condition })),
+    conditions: conditions.map(({ key, condition }) => ({ key: keyBytes(key), condition })),
     operations,
   }),
   scan: (options: KvScanOptions = {}): Of<'scan'> => ({
@@ -85,13 +86,13 @@ export const kv = {
     bytes: options.bytes ?? VALUE_BYTES_MAX,
   }),
   count: (range: KvRange = {}): Of<'count'> => ({ type: 'count', ...rangeOf(range) }),
-  prove: (key: KvBytes): Of<'prove'> => ({ type: 'prove', key: bytesOf(key) }),
+  prove: (key: KvBytes): Of<'prove'> => ({ type: 'prove', key: keyBytes(key) }),
 };
 
 export const kvExpected = {
   absent: { type: 'absent' } as const,
   present: { type: 'present' } as const,
-  value: (value: KvBytes) => ({ type: 'value', value: bytesOf(value) }) as const,
+  value: (value: KvBytes) => ({ type: 'value', value: valueBytes(value) }) as const,
   version: (version: number) => ({ type: 'version', version }) as const,
 };
 
@@ -102,7 +103,7 @@ export const kvExpiry = {
   at: (timeMs: number) => ({ type: 'at', timeMs }) as const,
 };
 
-/** @throws EncodeError naming the field and its limit, e.g. for a key of more than 1,024 bytes. */
+/** @throws EncodeError naming the field and its limit */
 export function encodeKvOperation(operation: KvOperation): Uint8Array {
   return encode(operationSchema, operation);
 }
@@ -132,11 +133,28 @@ function bytesOf(value: KvBytes): Uint8Array {
   return typeof value === 'string' ? utf8(value) : value;
 }
 
+/** @throws Error if it is longer than a key may be */
+function keyBytes(key: KvBytes): Uint8Array {
+  return boundedBytes('key', key, KEY_BYTES_MAX);
+}
+
+/** @throws Error if it is longer than a value may be */
+function valueBytes(value: KvBytes): Uint8Array {
+  return boundedBytes('value', value, VALUE_BYTES_MAX);
+}
+
+/** Encoding would refuse it as well, but in the words of the codec. */
+function boundedBytes(what: string, value: KvBytes, bytesMax: number): Uint8Array {
+  const bytes = bytesOf(value);
+  if (bytes.length <= bytesMax) return bytes;
+  throw new Error(`the ${what} has ${bytes.length} bytes; a ${what} has at most ${bytesMax}`);
+}
+
 function rangeOf({ from, to, prefix }: KvRange): { from: Uint8Array; to: Uint8Array | undefined } {
-  const start = bytesOf(from ?? prefix ?? '');
-  if (prefix === undefined) return { from: start, to: to === undefined ? undefined : bytesOf(to) };
+  const start = keyBytes(from ?? prefix ?? '');
+  if (prefix === undefined) return { from: start, to: to === undefined ? undefined : keyBytes(to) };
   if (to !== undefined) throw new Error('kv range: give either `to` or `prefix`, not both');
-  return { from: start, to: afterPrefix(bytesOf(prefix)) };
+  return { from: start, to: afterPrefix(keyBytes(prefix)) };
 }
 
 /** The least key above all that begin with `prefix`; undefined if there is none, as after FF FF. */
