@@ -116,6 +116,7 @@ export type StatementKind =
   | 'checkpoint'
   | 'state'
   | 'link'
+  | 'receipt'
   | 'evidence';
 
 /** A genesis configuration with everything derived from it once. */

@@ -32,7 +32,7 @@ describe('the acceptance rule (docs/protocol.md §3.10)', () => {
     }
     receive(driver, 0, cluster.reply(0, executed));
     const outcome = driver.outcomes.get(1);
-    expect(outcome).toMatchObject({ type: 'accepted', result: utf8('op!'), index: 0 });
+    expect(outcome).toMatchObject({ type: 'accepted', result: utf8('op!'), receipt: { operation: 0 } });
     if (outcome?.type !== 'accepted') return;
     expect(outcome.receipt.head.votes).toHaveLength(q);
     expect(rejectReceipt(cluster.context, outcome.receipt)).toBeUndefined();

@@ -56,7 +56,10 @@ describe('sending', () => {
     });
     answer(driver);
     for (const [i, token] of [2, 3, 4].entries()) {
-      expect(driver.outcomes.get(token)).toMatchObject({ result: utf8(`op${token}!`), index: i });
+      expect(driver.outcomes.get(token)).toMatchObject({
+        result: utf8(`op${token}!`),
+        receipt: { operation: i },
+      });
     }
   });
 

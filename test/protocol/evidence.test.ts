@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type Evidence, evidenceSchema, judgeEvidence } from '../../src/protocol/accountability/evidence.ts';
+import {
+  type Evidence,
+  type EvidenceOf,
+  evidenceSchema,
+  judgeEvidence,
+} from '../../src/protocol/accountability/evidence.ts';
 import { chainOf } from '../../src/protocol/hash-chain.ts';
 import {
   commitCertificate,
@@ -152,7 +157,7 @@ describe('docs/protocol.md §9: two commit certificates on two chains', () => {
   const end = chainOf(crypto, before, links).at(-1)!;
   const first = commitCertificate(test, 9, 4, A, [0, 1, 2, 3, 4]);
   const second = commitCertificate(test, 9, 6, end, [2, 3, 4, 5, 6]);
-  const fork: Evidence = { type: 'fork', first, second, before, links };
+  const fork: EvidenceOf<'fork'> = { type: 'fork', first, second, before, links, viewChanges: [] };
 
   it('in one view: the signers of both are guilty, at least 2Q−n = f+1', () => {
     expect(judge(fork)).toEqual({ guilty: [2, 3, 4], forked: true });
@@ -161,7 +166,7 @@ describe('docs/protocol.md §9: two commit certificates on two chains', () => {
 
   it('at one s, without links', () => {
     const other = commitCertificate(test, 9, 4, B, [0, 1, 2, 3, 6]);
-    expect(judge({ type: 'fork', first, second: other, before: B, links: [] })).toEqual({
+    expect(judge({ type: 'fork', first, second: other, before: B, links: [], viewChanges: [] })).toEqual({
       guilty: [0, 1, 2, 3],
       forked: true,
     });

@@ -71,10 +71,14 @@ export interface FakeCluster {
   newest(): EntryContent;
 }
 
-/** `history` names the fork: clusters of equal names have equal histories. */
+/** `history` names the fork, by the number of batches before: while names are equal, so are histories. */
 export function makeFakeCluster(
   replicaCount = 4,
-  options: { history?: string; limits?: Partial<GenesisLimits>; quorumSize?: number } = {},
+  options: {
+    history?: string | ((size: number) => string);
+    limits?: Partial<GenesisLimits>;
+    quorumSize?: number;
+  } = {},
 ): FakeCluster {
   const { crypto } = backend;
   const signers = Array.from({ length: replicaCount }, (_, i) => fakeSigner(`replica ${i}`));
@@ -96,7 +100,9 @@ export function makeFakeCluster(
   let newest: EntryContent | undefined;
 
   function append(repliesRoot: Uint8Array): EntryContent {
-    const batch = crypto.hash(utf8(`${options.history ?? 'main'} ${log.size}`), repliesRoot);
+    const { history = 'main' } = options;
+    const name = typeof history === 'string' ? history : history(log.size);
+    const batch = crypto.hash(utf8(`${name} ${log.size}`), repliesRoot);
     hashChainDigest = extendHashChain(crypto, hashChainDigest, batch);
     log.append(logLeaf(crypto, hashChainDigest, repliesRoot));
     newest = { sequenceNumber: log.size, hashChainDigest, repliesRoot, logRoot: log.root() };

@@ -8,9 +8,8 @@ import { equalBytes } from '../../types/bytes.ts';
 import type { ReplicaIndex } from '../../types/identities.ts';
 import { fail, ok, type Result } from '../../types/result.ts';
 import type { Evidence } from '../accountability/evidence.ts';
-import { rejectHead } from '../certificates.ts';
 import type { Context } from '../context.ts';
-import { type Entry, type Head, sameEntry } from '../messages/entry.ts';
+import { type Entry, sameEntry } from '../messages/entry.ts';
 import { type Reply, replyLeaf, resultsRootOf } from '../messages/reply.ts';
 import { type ClientRequest, requestDigest } from '../messages/request.ts';
 import { type EntryCache, verifyEntry } from './entry-cache.ts';
@@ -61,7 +60,7 @@ export function verifyReply(
 }
 
 /** Check c: the leaf of the reply leads to R. */
-function isUnderRepliesRoot(
+export function isUnderRepliesRoot(
   { crypto }: Context,
   reply: Pick<Reply, 'requestDigest' | 'status' | 'resultsRoot' | 'index' | 'size' | 'path'>,
   { repliesRoot }: Pick<Entry, 'repliesRoot'>,
@@ -107,32 +106,5 @@ export function repliesAgree(a: Reply, b: Reply): boolean {
     a.index === b.index &&
     a.size === b.size &&
     sameEntry(a.entry, b.entry)
-  );
-}
-
-/** What a client can show anyone: this request was executed with these results, says a quorum. */
-export interface Receipt {
-  readonly request: ClientRequest;
-  readonly status: Reply['status'];
-  /** One for each operation. */
-  readonly results: readonly Uint8Array[];
-  /** The place of the reply under R, and the path there. */
-  readonly index: number;
-  readonly size: number;
-  readonly path: readonly Uint8Array[];
-  readonly head: Head;
-}
-
-/** Why a receipt proves nothing, or undefined if it holds; needs no secret and no connection. */
-export function rejectReceipt(context: Context, receipt: Receipt): string | undefined {
-  const { request, status, results, head } = receipt;
-  const resultsRoot = resultsRootOf(context.crypto, results);
-  const digest = requestDigest(context.cluster, context.crypto, request);
-  return (
-    rejectResults(context, request, { status, resultsRoot }, results) ??
-    (isUnderRepliesRoot(context, { ...receipt, requestDigest: digest, resultsRoot }, head)
-      ? undefined
-      : 'NOT_IN_REPLIES_ROOT') ??
-    rejectHead(context, head)
   );
 }

@@ -1,6 +1,7 @@
 /** The client session's public face: the state machine, its contract, and the acceptance rule for whoever wants to check by themselves. */
 
-export { type Receipt, type ReplyRefusal, rejectReceipt, repliesAgree, verifyReply } from './acceptance.ts';
+export { type Receipt, rejectReceipt } from '../accountability/receipt.ts';
+export { type ReplyRefusal, repliesAgree, verifyReply } from './acceptance.ts';
 export {
   type DurableSession,
   decodeDurableSession,

@@ -10,11 +10,11 @@
 
 import type { ReplicaIndex } from '../../types/identities.ts';
 import type { Evidence } from '../accountability/evidence.ts';
+import type { Receipt } from '../accountability/receipt.ts';
 import type { EntryContent, Head } from '../messages/entry.ts';
 import type { Message, MessageType } from '../messages/index.ts';
 import type { Status } from '../messages/reply.ts';
 import type { ClientRequest, SessionNumber } from '../messages/request.ts';
-import type { Receipt } from './acceptance.ts';
 import type { DurableSession } from './durable.ts';
 
 export type ClientInput =
@@ -39,13 +39,8 @@ export type ClientInput =
 export type Rejection = Exclude<Status, 'OK'> | 'TOO-LARGE' | 'QUEUE-FULL' | 'WITHDRAWN' | 'CLOSED';
 
 export type Outcome =
-  /** Executed, says a quorum; `result` is the receipt's at `index`. A read that was ordered ends like this too. */
-  | {
-      readonly type: 'accepted';
-      readonly result: Uint8Array;
-      readonly receipt: Receipt;
-      readonly index: number;
-    }
+  /** Executed, says a quorum; `result` is that of the receipt's `operation`. A read that was ordered ends like this too. */
+  | { readonly type: 'accepted'; readonly result: Uint8Array; readonly receipt: Receipt }
   /** Q replicas answer this from the state after `head`. */
   | { readonly type: 'read'; readonly result: Uint8Array; readonly head: Head }
   | { readonly type: 'rejected'; readonly status: Rejection }

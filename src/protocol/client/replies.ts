@@ -140,9 +140,9 @@ function accept(
     return;
   }
   const { status, index, size, path } = reply;
-  const receipt = { request, status, results, index, size, path, head };
-  for (const [i, item] of flight.items.entries()) {
-    complete([item], { type: 'accepted', result: results[i]!, receipt, index: i }, out);
+  for (const [operation, item] of flight.items.entries()) {
+    const receipt = { operation, request, status, results, index, size, path, head };
+    complete([item], { type: 'accepted', result: results[operation]!, receipt }, out);
   }
 }
 

@@ -12,6 +12,8 @@ export const CAPS = {
   window: 128,
   /** Nodes of a Merkle path: a tree of 2^53 leaves. */
   path: 53,
+  /** Of a consistency proof: one more. */
+  consistencyPath: 54,
   /** Links or leaves in one answer. */
   links: 16_384,
   chunkBytes: 1024 * 1024,

@@ -18,9 +18,6 @@ export const ITEMS_PER_FETCH = 8_192;
 /** Bytes of an answer beyond which no further item is added to it. */
 export const FETCHED_BYTES_MAX = 1024 * 1024;
 
-/** Nodes of a consistency proof: one more than a path may have. */
-export const CONSISTENCY_PATH_MAX = CAPS.path + 1;
-
 /** What is asked for. */
 export const wantSchema = union('type', {
   /** The header that a voter accepted at (v, s). */
@@ -99,7 +96,7 @@ export const payloadSchema = union('type', {
   'new-view': [4, struct({ newView: newViewSchema })],
   stable: [5, stableSchema],
   /** With the replier's own root at `from`, which RFC 6962 leaves out of some paths: another one than the asker's shows a fork. */
-  proof: [6, struct({ from: u53, to: u53, root: fixed(32), path: list(fixed(32), CONSISTENCY_PATH_MAX) })],
+  proof: [6, struct({ from: u53, to: u53, root: fixed(32), path: list(fixed(32), CAPS.consistencyPath) })],
   leaves: [7, struct({ from: u53, leaves: list(fixed(32), CAPS.links, 1) })],
   window: [
     8,

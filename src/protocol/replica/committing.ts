@@ -8,7 +8,7 @@ import type { Digest } from '../../types/identities.ts';
 import { chainOf } from '../hash-chain.ts';
 import type { CommitCertificate } from '../messages/certificates.ts';
 import { emit, persist } from './effects.ts';
-import { reportEvidence } from './evidence.ts';
+import { reportFork } from './evidence.ts';
 import { executeReady } from './execution.ts';
 import { castVotes } from './ordering.ts';
 import { hashChainDigestAt, logLinks } from './slots.ts';
@@ -80,7 +80,7 @@ function checkAgainstOurs(replica: Replica, certificate: CommitCertificate): voi
     if (entry === undefined) return;
     links.push(entry.batchDigest);
   }
-  reportEvidence(replica, { type: 'fork', first: certificate, second: covering, before: ours, links });
+  reportFork(replica, certificate, covering, ours, links);
 }
 
 /** Links that a peer gave for the certificate it gave with them; answers what is wrong with them. */
@@ -116,12 +116,6 @@ function reportForkedLinks(
   const index = ours === undefined ? -1 : ours.sequenceNumber - after - 1;
   if (ours === undefined || index < 0) return 'LEAVES_OUR_CHAIN';
   const before = chain[index]!;
-  reportEvidence(replica, {
-    type: 'fork',
-    first: ours,
-    second: certificate,
-    before,
-    links: links.slice(index + 1),
-  });
+  reportFork(replica, ours, certificate, before, links.slice(index + 1));
   return undefined;
 }

@@ -32,7 +32,7 @@ import {
   refuse,
   sign,
 } from './effects.ts';
-import { reportEvidence } from './evidence.ts';
+import { checkViewChange, reportFork } from './evidence.ts';
 import type { Party } from './io.ts';
 import { onNewViewHeader, tryAccept } from './ordering.ts';
 import { maybePropose, pendingKey, relayOldest, restartClocks } from './requests.ts';
@@ -160,6 +160,7 @@ export function onViewChange(replica: Replica, from: ReplicaIndex, message: Mess
   const reason = rejectViewChange(replica.context, viewChange, proofs);
   if (reason !== undefined) return refuse(replica, party, message, reason);
   replica.viewChanges.set(from, justified);
+  checkViewChange(replica, viewChange);
   // Certificates prove themselves, whoever brings them: we may be the one that lags.
   absorbBase(replica, viewChange.base, proofs);
   for (const each of suspects) addSuspect(replica, each);
@@ -217,8 +218,7 @@ function reportContradictoryBases(replica: Replica, chosen: readonly JustifiedVi
         first.sequenceNumber === second.sequenceNumber &&
         !equalBytes(first.hashChainDigest, second.hashChainDigest)
       ) {
-        const before = second.hashChainDigest;
-        return reportEvidence(replica, { type: 'fork', first, second, before, links: [] });
+        return reportFork(replica, first, second, second.hashChainDigest, []);
       }
     }
   }
@@ -230,6 +230,7 @@ export function onNewView(replica: Replica, newView: NewView): string | undefine
   if (isOld) return 'OLD_VIEW';
   const reason = rejectNewView(replica.context, newView);
   if (reason !== undefined) return reason;
+  for (const each of newView.viewChanges) checkViewChange(replica, each);
   persist(replica, { type: 'entered', newView });
   enterView(replica, newView);
   return undefined;
