@@ -8,6 +8,8 @@ import type { Answer } from './outcome.ts';
 export interface Call {
   readonly token: number;
   readonly kind: 'submit' | 'read';
+  /** When it began, by the monotonic clock. */
+  readonly sinceMs: number;
   resolve(answer: Answer): void;
   reject(error: Error): void;
 }
@@ -44,6 +46,7 @@ export function makeCalls(): Calls {
         const call: Call = {
           token,
           kind,
+          sinceMs: performance.now(),
           resolve(answer) {
             end();
             resolve(answer);

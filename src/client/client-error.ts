@@ -8,9 +8,12 @@ import type { Rejection } from '../protocol/client/index.ts';
 export type ClientErrorCode =
   /** Certainly not applied; `status` says why. */
   | 'REJECTED'
-  /** The deadline passed while fewer replicas than a quorum were connected; or, for a read, before a quorum agreed. */
+  /**
+   * No quorum answered in time, and the operation was never sent, or was a read: certainly not applied. `reachable` of the replicas could be
+   * reached at the end, `needed` must answer.
+   */
   | 'NO_QUORUM'
-  /** The deadline passed after the operation was sent, or its session was evicted while it was in flight. */
+  /** The same for an operation that was sent; or its session was evicted while it was in flight. It may be applied, even later. */
   | 'OUTCOME_UNKNOWN'
   /** Applied, but the replicas no longer keep its result. */
   | 'RESULT_LOST'
@@ -34,17 +37,27 @@ export class ClientError extends Error {
   readonly outcome: OperationOutcome;
   /** Of REJECTED. */
   readonly status: Rejection | undefined;
+  /** Of calls that ended for want of time: how many replicas could be reached then, and how many must answer. */
+  readonly reachable: number | undefined;
+  readonly needed: number | undefined;
 
   constructor(
     code: ClientErrorCode,
     outcome: OperationOutcome,
     message: string,
-    more: { readonly status?: Rejection; readonly cause?: unknown } = {},
+    more: {
+      readonly status?: Rejection;
+      readonly cause?: unknown;
+      readonly reachable?: number;
+      readonly needed?: number;
+    } = {},
   ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.code = code;
     this.outcome = outcome;
     this.status = more.status;
+    this.reachable = more.reachable;
+    this.needed = more.needed;
   }
 }
 

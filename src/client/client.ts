@@ -14,7 +14,8 @@ import { type Cluster, makeCluster } from '../protocol/genesis.ts';
 import type { Head } from '../protocol/messages/entry.ts';
 import type { PublicKey } from '../types/identities.ts';
 import { type Call, makeCalls } from './calls.ts';
-import { ClientError, type ClientErrorCode, type OperationOutcome } from './client-error.ts';
+import { ClientError, type OperationOutcome } from './client-error.ts';
+import { aborted, ended, late } from './endings.ts';
 import { addresseeOf, type LinkState, openLinks } from './links.ts';
 import {
   assertDeadline,
@@ -22,8 +23,10 @@ import {
   type ClientNotice,
   type ConnectOptions,
   DEFAULT_DEADLINE_MS,
+  DEFAULT_NO_QUORUM_MS,
 } from './options.ts';
 import { type Answer, answerOf } from './outcome.ts';
+import { PROBE_TICK_MS } from './probing.ts';
 import { type SessionDriver, startSessionDriver } from './session-driver.ts';
 import { newest, openStateDirectory, type StateDirectory } from './state-directory.ts';
 
@@ -74,6 +77,8 @@ export async function connect(options: ConnectOptions): Promise<Client> {
 
 function startClient(options: ConnectOptions, cluster: Cluster, state: StateDirectory | undefined): Client {
   const { sessions: sessionsMax = 1, durable = state !== undefined, onEvent } = options;
+  const { noQuorumMs = DEFAULT_NO_QUORUM_MS } = options;
+  const needed = cluster.thresholds.quorumSize;
   const signer = signerFromSeed(options.key);
   const limits = { ...DEFAULT_CLIENT_LIMITS, ...options.limits };
   const entries = makeEntryCache(limits.entriesPerReplicaMax);
@@ -86,6 +91,9 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
   const writes = new Set<Promise<void>>();
   /** Why nothing more is taken. */
   let over: ClientError | undefined;
+  let reachesQuorum = false;
+  /** For how many ticks it did not; counted, so that a process that was stopped does not take its own absence for the replicas'. */
+  let ticksWithout = 0;
   let closing: Promise<void> | undefined;
 
   const links = openLinks(options, cluster, {
@@ -99,7 +107,26 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
       notify({ type: 'linkUp', replica });
     },
     onDown: (replica, reason) => notify({ type: 'linkDown', replica, reason }),
+    onReach(reachable) {
+      const quorum = reachable >= needed;
+      if (quorum !== reachesQuorum) {
+        reachesQuorum = quorum;
+        for (const session of sessions.values()) session.input({ type: 'reach', quorum });
+      }
+      notify({ type: 'reach', reachable, needed });
+    },
   });
+  const ticking = setInterval(onTick, PROBE_TICK_MS).unref();
+
+  /** While calls wait: looks who is silent, and ends those that have waited long enough for a quorum to come into reach. */
+  function onTick(): void {
+    const waiting = calls.all();
+    links.tick(waiting.length > 0);
+    ticksWithout = reachesQuorum ? 0 : ticksWithout + 1;
+    if (ticksWithout * PROBE_TICK_MS < noQuorumMs) return;
+    const longAgoMs = performance.now() - noQuorumMs;
+    for (const call of waiting) if (call.sinceMs <= longAgoMs) endLate(call, noQuorumMs);
+  }
 
   function notify(notice: ClientNotice): void {
     onEvent?.(notice);
@@ -122,6 +149,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
       onFailure,
     });
     sessions.set(sessionIndex, driver);
+    driver.input({ type: 'reach', quorum: reachesQuorum });
     for (const [replica, { connected }] of links.states().entries()) {
       if (connected) driver.input({ type: 'connected', replica });
     }
@@ -166,7 +194,8 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
   function onFailure(cause: unknown): void {
     const text = cause instanceof Error ? cause.message : String(cause);
     over ??= new ClientError('STATE', 'not-applied', `this client had to stop: ${text}`, { cause });
-    for (const call of calls.all()) detach(call, 'STATE', `this client had to stop: ${text}`, cause);
+    const ending = `this client had to stop: ${text}`;
+    for (const call of calls.all()) detach(call, (outcome) => ended('STATE', outcome, ending, cause));
     void close();
   }
 
@@ -208,27 +237,16 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
   }
 
   /** Ends the call before its operation: what was not sent is withdrawn, what was sent goes on without the caller. */
-  function detach(call: Call, code: ClientErrorCode | 'DEADLINE', text: string, cause?: unknown): void {
+  function detach(call: Call, endingOf: (outcome: OperationOutcome) => ClientError): void {
     const driver = leave(call);
-    const outcome: OperationOutcome =
-      driver !== undefined && isSent(driver, call) ? 'unknown' : 'not-applied';
-    const quorum = cluster.thresholds.quorumSize;
-    const up = links.states().filter(({ connected }) => connected).length;
-    const late = outcome === 'not-applied' || up < quorum ? 'NO_QUORUM' : 'OUTCOME_UNKNOWN';
-    const finalCode = code === 'DEADLINE' ? late : code;
-    const what = outcome === 'unknown' ? 'it may still be applied' : 'it was not applied';
-    call.reject(new ClientError(finalCode, outcome, `${text}; ${what}`, { cause }));
+    // A read changes nothing, even where it had to be ordered.
+    const isOpen = call.kind === 'submit' && driver !== undefined && isSent(driver, call);
+    call.reject(endingOf(isOpen ? 'unknown' : 'not-applied'));
     driver?.input({ type: 'withdraw', token: call.token });
   }
 
-  function lateText(deadlineMs: number): string {
-    const states = links.states();
-    const up = states.filter(({ connected }) => connected).length;
-    const down = states.flatMap(({ connected, reason }, i) =>
-      connected ? [] : [`replica ${i}: ${reason ?? 'no connection yet'}`],
-    );
-    const missing = down.length === 0 ? '' : ` (${down.join('; ')})`;
-    return `no answer of a quorum within ${deadlineMs} ms: ${up} of ${states.length} replicas are connected, ${cluster.thresholds.quorumSize} must answer${missing}`;
+  function endLate(call: Call, waitedMs: number): void {
+    detach(call, (outcome) => late(links.states(), needed, waitedMs, outcome));
   }
 
   async function start(
@@ -244,8 +262,8 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
       {
         deadlineMs,
         signal,
-        onDeadline: (call) => detach(call, 'DEADLINE', lateText(deadlineMs)),
-        onAbort: (call, reason) => detach(call, 'ABORTED', 'the caller aborted the call', reason),
+        onDeadline: (call) => endLate(call, deadlineMs),
+        onAbort: (call, reason) => detach(call, (outcome) => aborted(outcome, reason)),
       },
       // A copy: what the caller does to its bytes later must change nothing.
       (call) => enter(call, operation.slice()),
@@ -253,6 +271,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
   }
 
   function close(): Promise<void> {
+    clearInterval(ticking);
     closing ??= end();
     return closing;
   }
@@ -262,7 +281,9 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
     for (const driver of sessions.values()) driver.input({ type: 'close' });
     await Promise.all([...sessions.values()].map((driver) => driver.settled()));
     for (const driver of sessions.values()) driver.stop();
-    for (const call of calls.all()) detach(call, 'CLOSED', 'the client was closed');
+    for (const call of calls.all()) {
+      detach(call, (outcome) => ended('CLOSED', outcome, 'the client was closed'));
+    }
     await Promise.all(writes);
     await links.close();
     await state?.release();
@@ -284,10 +305,6 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
       start(ordered ? 'submit' : 'read', operation, callOptions),
     close,
   };
-}
-
-function aborted(outcome: OperationOutcome, cause: unknown): ClientError {
-  return new ClientError('ABORTED', outcome, 'the caller aborted the call; it was not applied', { cause });
 }
 
 /** Whether the call's operation is in flight as a request: everything else can be withdrawn, or was never taken. */

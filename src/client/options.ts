@@ -28,6 +28,11 @@ export interface ConnectOptions {
   readonly durable?: boolean;
   /** How long a call waits unless it says otherwise; milliseconds, default 30,000. */
   readonly deadlineMs?: number;
+  /**
+   * How long a call waits while fewer replicas than a quorum can be reached, if that is shorter than its deadline; milliseconds, default
+   * 10,000. Nothing is lost by being patient: what was not sent goes out as soon as a quorum is back.
+   */
+  readonly noQuorumMs?: number;
   /** Facts about the sessions and links, for logs. Must not throw. */
   readonly onEvent?: (event: ClientNotice) => void;
   readonly limits?: Partial<ClientLimits>;
@@ -45,11 +50,14 @@ export type ClientNotice =
     }
   | { readonly type: 'linkUp'; readonly replica: ReplicaIndex }
   | { readonly type: 'linkDown'; readonly replica: ReplicaIndex; readonly reason: string }
+  /** The number of replicas that can be reached has changed; while it is below `needed`, nothing new is sent. */
+  | { readonly type: 'reach'; readonly reachable: number; readonly needed: number }
   /** A replica sent bytes that are no message. */
   | { readonly type: 'malformed'; readonly from: ReplicaIndex };
 
 export const SESSIONS_MAX = 64;
 export const DEFAULT_DEADLINE_MS = 30_000;
+export const DEFAULT_NO_QUORUM_MS = 10_000;
 /** Node's timers cannot wait longer. */
 const DEADLINE_MAX_MS = 2 ** 31 - 1;
 
@@ -77,14 +85,13 @@ export function assertOptions(options: ConnectOptions): void {
     throw invalid('a durable session needs a stateDirectory to be kept in');
   }
   assertDeadline(options.deadlineMs);
+  assertDeadline(options.noQuorumMs, 'noQuorumMs');
 }
 
 /** @throws ClientError INVALID */
-export function assertDeadline(deadlineMs: number | undefined): void {
-  if (deadlineMs === undefined) return;
-  if (!(deadlineMs > 0 && deadlineMs <= DEADLINE_MAX_MS)) {
-    throw invalid(
-      `deadlineMs is ${deadlineMs}; expected milliseconds above 0 and at most ${DEADLINE_MAX_MS}`,
-    );
+export function assertDeadline(timeMs: number | undefined, name = 'deadlineMs'): void {
+  if (timeMs === undefined) return;
+  if (!(timeMs > 0 && timeMs <= DEADLINE_MAX_MS)) {
+    throw invalid(`${name} is ${timeMs}; expected milliseconds above 0 and at most ${DEADLINE_MAX_MS}`);
   }
 }

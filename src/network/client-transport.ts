@@ -37,6 +37,8 @@ export interface ClientTransport {
   pause(index: ReplicaIndex): void;
   resume(index: ReplicaIndex): void;
   isConnected(index: ReplicaIndex): boolean;
+  /** Ends one link, for the reason given; it is dialled anew, as whenever a link ends. */
+  disconnect(index: ReplicaIndex, reason: NetworkError): void;
   stats(): Counters;
   /** Ends all connections, timers and callbacks; what is queued is dropped. */
   close(): Promise<void>;
@@ -89,6 +91,7 @@ export function createClientTransport(options: ClientTransportOptions): ClientTr
     pause: (index) => channels[index]?.pause(),
     resume: (index) => channels[index]?.resume(),
     isConnected: (index) => channels[index] !== undefined,
+    disconnect: (index, reason) => channels[index]?.close(reason),
     stats: () => copyCounters(counters),
     async close() {
       closed = true;

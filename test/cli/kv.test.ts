@@ -163,9 +163,9 @@ describe('bft2f status', () => {
     expect(two.out).toContain('No progress: 3 are needed, so 1 more must come back.');
 
     const stuck = await kv(['put', 'k', 'v', '--deadline', '300']);
-    // In flight, as the session is open already.
-    expect(stuck.code).toBe(12);
-    expect(stuck.err).toContain('2 of 4 replicas are connected, 3 must answer');
+    // Nothing is sent while no quorum is in reach.
+    expect(stuck.code).toBe(11);
+    expect(stuck.err).toContain('2 of 4 replicas can be reached, 3 must answer');
     expect(stuck.err).toContain('replica 3: cannot connect');
   });
 });

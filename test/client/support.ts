@@ -2,12 +2,15 @@
 
 import { type Client, type ClientNotice, type ConnectOptions, connect } from '../../src/client/index.ts';
 import { HOST, seedOf, type TestCluster } from '../node/support.ts';
+import { type Relay, startRelay } from './relay.ts';
 
 const clients: Client[] = [];
+const relays: Relay[] = [];
 
 /** To be called after each test, before the cluster's `cleanUp`. */
 export async function closeClients(): Promise<void> {
   for (const client of clients.splice(0)) await client.close();
+  for (const relay of relays.splice(0)) await relay.close();
 }
 
 export interface Watched {
@@ -51,6 +54,18 @@ export async function connectTo(
         look();
       }),
   };
+}
+
+/** The same on links that can fall silent, in the order of the replicas. */
+export async function connectThroughRelays(
+  cluster: TestCluster,
+  options: Partial<ConnectOptions> = {},
+): Promise<Watched & { readonly relays: readonly Relay[] }> {
+  const own: Relay[] = [];
+  for (const port of cluster.ports) own.push(await startRelay(port));
+  relays.push(...own);
+  const replicas = own.map(({ address }) => address);
+  return { ...(await connectTo(cluster, { replicas, ...options })), relays: own };
 }
 
 export function countOf(notices: readonly ClientNotice[], type: ClientNotice['type']): number {

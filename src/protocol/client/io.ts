@@ -31,6 +31,11 @@ export type ClientInput =
   | { readonly type: 'receive'; readonly from: ReplicaIndex; readonly message: Message }
   /** A replica's connection is up (again): it is sent what is in flight. */
   | { readonly type: 'connected'; readonly replica: ReplicaIndex }
+  /**
+   * Whether a quorum can be reached, as far as the driver knows; until told, it can. While it cannot, nothing new is sent: what waits stays
+   * certainly not applied. What is in flight is repeated as ever.
+   */
+  | { readonly type: 'reach'; readonly quorum: boolean }
   | { readonly type: 'tick' }
   /** Nothing more is sent. A durable session's request in flight stays stored for the next process. */
   | { readonly type: 'close' };

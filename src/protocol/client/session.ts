@@ -97,6 +97,8 @@ export interface ClientSession {
   queue: Queued[];
   queuedBytes: number;
   flight: Flight | undefined;
+  /** Whether a quorum can be reached; while not, no new flight begins. */
+  reachesQuorum: boolean;
   nextFetchNumber: number;
   /** Why nothing is sent any more, and what later operations are rejected with. */
   ended: Rejection | undefined;

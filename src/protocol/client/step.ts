@@ -59,6 +59,7 @@ export function startSession(
     queue: [],
     queuedBytes: 0,
     flight: undefined,
+    reachesQuorum: true,
     nextFetchNumber: 1,
     ended: undefined,
     unsaved: false,
@@ -117,6 +118,9 @@ export function clientStep(session: ClientSession, input: ClientInput, clock: Cl
     }
     case 'connected':
       onConnected(session, input.replica, out);
+      break;
+    case 'reach':
+      session.reachesQuorum = input.quorum;
       break;
     case 'tick':
       onTick(session, nowMs, out);
@@ -178,7 +182,7 @@ function onClose(session: ClientSession, out: ClientOutput): void {
 /** Ends every step: starts the next flight if there is none, and says what to store and when to come back. */
 function finish(session: ClientSession, nowMs: number, out: ClientOutput): ClientOutput {
   const next = session.queue[0];
-  if (session.flight === undefined && next !== undefined) {
+  if (session.flight === undefined && session.reachesQuorum && next !== undefined) {
     if (next.kind === 'read') startRead(session, nowMs, out);
     else if (session.number === undefined) startOpen(session, nowMs, out);
     else startRequest(session, nowMs, out);

@@ -175,7 +175,13 @@ export function connectTo(
   replicas = cluster.network.replicas,
   deadlineMs = PATIENCE_MS,
 ): Promise<Client> {
-  return connect({ genesis: cluster.genesis, replicas, key: generateKey().seed, deadlineMs });
+  return connect({
+    genesis: cluster.genesis,
+    replicas,
+    key: generateKey().seed,
+    deadlineMs,
+    noQuorumMs: deadlineMs,
+  });
 }
 
 /** On fresh keys after a while: what is long over needs no second thought. */
