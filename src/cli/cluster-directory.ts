@@ -11,7 +11,14 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
-import { addressField, listField, objectField, readConfigFile, textField } from '../node/config-fields.ts';
+import {
+  addressField,
+  type FileKind,
+  listField,
+  objectField,
+  readConfigFile,
+  textField,
+} from '../node/config-fields.ts';
 import type { Address } from '../node/index.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
@@ -72,6 +79,11 @@ export interface ClientConfig {
   readonly replicas: readonly (Address & { readonly status?: Address | undefined })[];
 }
 
+const KIND: FileKind = {
+  name: 'client file',
+  wayOut: 'Make a cluster with "bft2f init", or name another directory with --directory.',
+};
+
 const clientFileSchema = objectField(
   {
     genesis: textField('the path of the genesis file'),
@@ -99,7 +111,7 @@ export async function readClientConfig(paths: ClusterPaths): Promise<ClientConfi
       `there is no cluster in ${paths.directory} (no client.json): make one with "bft2f init", or name another with --directory`,
     );
   }
-  const file = await readConfigFile(paths.client, 'client file', clientFileSchema);
+  const file = await readConfigFile(paths.client, KIND, clientFileSchema);
   return {
     ...file,
     genesis: resolve(paths.directory, file.genesis),

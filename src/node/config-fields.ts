@@ -12,7 +12,10 @@ import { NodeError, reasonOf } from './node-error.ts';
 type Shown = 'values' | 'nothing';
 
 /** The `error` of a field: says what is expected, and what stands there instead. */
-function expected(form: string, shown: Shown = 'values'): { error: (issue: { input?: unknown }) => string } {
+export function expected(
+  form: string,
+  shown: Shown = 'values',
+): { error: (issue: { input?: unknown }) => string } {
   return {
     error({ input }) {
       if (input === undefined) return `is missing; expected ${form}`;
@@ -69,24 +72,27 @@ export function addressField(leastPort: number, what: string) {
   );
 }
 
+/** What a file is called, and where one comes from: told to whoever has none. */
+export interface FileKind {
+  readonly name: string;
+  readonly wayOut: string;
+}
+
 /** @throws NodeError CONFIG with every complaint about the file */
 export async function readConfigFile<T extends z.ZodType>(
   path: string,
-  kind: string,
+  kind: FileKind,
   schema: T,
   shown: Shown = 'values',
 ): Promise<z.output<T>> {
+  const { name, wayOut } = kind;
   let text: string;
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    const reason =
-      (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : reasonOf(error);
-    throw new NodeError(
-      'CONFIG',
-      `cannot read the ${kind} ${path}: ${reason}. "bft2f init" makes one.`,
-      error,
-    );
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const reason = isMissing ? `there is no such file. ${wayOut}` : reasonOf(error);
+    throw new NodeError('CONFIG', `cannot read the ${name} ${path}: ${reason}`, error);
   }
   let value: unknown;
   try {
@@ -94,32 +100,49 @@ export async function readConfigFile<T extends z.ZodType>(
   } catch (error) {
     // The parser quotes what it could not read.
     if (shown === 'nothing')
-      throw new NodeError('CONFIG', `the ${kind} ${path} is not JSON. Correct it there.`);
+      throw new NodeError('CONFIG', `the ${name} ${path} is not JSON. Correct it there.`);
     const reason = reasonOf(error);
-    throw new NodeError('CONFIG', `the ${kind} ${path} is not JSON: ${reason}. Correct it there.`, error);
+    throw new NodeError('CONFIG', `the ${name} ${path} is not JSON: ${reason}. Correct it there.`, error);
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw configError(
-    path,
-    kind,
-    parsed.error.issues.map((issue) => `${fieldName(issue.path)} ${issue.message}`),
-  );
+  throw configError(path, kind, complaintsOf(parsed.error, 'the file'));
 }
 
-export function configError(path: string, kind: string, complaints: readonly string[]): NodeError {
+/** What is wrong with a value; `whole` is what the value itself is called. Empty if nothing is. */
+export function complaintsAbout(schema: z.ZodType, value: unknown, whole: string): readonly string[] {
+  const parsed = schema.safeParse(value);
+  return parsed.success ? [] : complaintsOf(parsed.error, whole);
+}
+
+function complaintsOf(error: z.ZodError, whole: string): readonly string[] {
+  return error.issues.map((issue) => `${fieldName(issue.path, whole)} ${issue.message}`);
+}
+
+export function configError(path: string, { name }: FileKind, complaints: readonly string[]): NodeError {
   const lines = complaints.map((complaint) => `\n  ${complaint}`).join('');
-  return new NodeError('CONFIG', `the ${kind} ${path} cannot be used; correct it:${lines}`);
+  return new NodeError('CONFIG', `the ${name} ${path} cannot be used; correct it:${lines}`);
 }
 
-/** `replicas[2].publicKey`; the whole file has the name `the file`. */
-function fieldName(path: readonly PropertyKey[]): string {
-  if (path.length === 0) return 'the file';
+/** Such as `replicas[2].publicKey`. */
+function fieldName(path: readonly PropertyKey[], whole: string): string {
+  if (path.length === 0) return whole;
   const text = path.map((step) => (typeof step === 'number' ? `[${step}]` : `.${String(step)}`)).join('');
   return text.replace(/^\./, '');
 }
 
 function brief(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = textOf(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+/** What JSON cannot write, as in the options of a program, is told by its kind. */
+function textOf(value: unknown): string {
+  if (value instanceof Uint8Array) return `a byte string of ${value.length} bytes`;
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  try {
+    return JSON.stringify(value) ?? `a ${typeof value}`;
+  } catch {
+    return `a ${typeof value}`;
+  }
 }

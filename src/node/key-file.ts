@@ -6,7 +6,7 @@ import { open, stat } from 'node:fs/promises';
 import { generateSeed, signerFromSeed } from '../crypto/sodium-native.ts';
 import { equalBytes, toHex } from '../types/bytes.ts';
 import { PUBLIC_KEY_BYTES, type PublicKey } from '../types/identities.ts';
-import { configError, hexField, objectField, readConfigFile } from './config-fields.ts';
+import { configError, type FileKind, hexField, objectField, readConfigFile } from './config-fields.ts';
 import { NodeError, reasonOf } from './node-error.ts';
 
 export interface KeyPair {
@@ -17,7 +17,10 @@ export interface KeyPair {
 }
 
 const SEED_BYTES = 32;
-const KIND = 'key file';
+const KIND: FileKind = {
+  name: 'key file',
+  wayOut: 'Correct the path. "bft2f keygen" makes a new key; that is another identity.',
+};
 
 const keyFileSchema = objectField(
   {

@@ -12,6 +12,7 @@ import type { ReplicaIndex } from '../types/identities.ts';
 import {
   addressField,
   choiceField,
+  type FileKind,
   integerField,
   listField,
   objectField,
@@ -56,7 +57,11 @@ export interface ReplicaConfig {
   readonly logLevel?: LogLevel | undefined;
 }
 
-const KIND = 'replica file';
+const KIND: FileKind = {
+  name: 'replica file',
+  wayOut:
+    'Correct the path. "bft2f init" makes those of a cluster on one machine; for several, write them like these.',
+};
 
 /** Every timer of Node must be below this. */
 const TIME_MS_MAX = 2 ** 31 - 1;

@@ -13,6 +13,7 @@ import type { Clock } from '../protocol/replica/io.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
 import { nodeFiles } from '../storage/node-files.ts';
 import { equalBytes, toHex } from '../types/bytes.ts';
+import { checkOptions } from './check-options.ts';
 import { countSyncs } from './counted-syncs.ts';
 import { createDriver } from './driver.ts';
 import { logEvent } from './event-log.ts';
@@ -36,6 +37,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   // Undone in reverse, by a failed start and by a stop alike.
   const closers: (() => Promise<void>)[] = [];
   try {
+    checkOptions(options);
     return await open(options, closers);
   } catch (error) {
     await closeAll(closers).catch(() => undefined);

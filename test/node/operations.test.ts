@@ -1,11 +1,11 @@
 /** What an operator meets: metrics, health, status, and a replica that refuses to start or stops, with its reason and its exit status. */
 
 import { once } from 'node:events';
-import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { formatReplica, formatReplicaDirectory } from '../../src/node/format-replica.ts';
 import { createGenesis, writeGenesisFile } from '../../src/node/genesis-file.ts';
 import { keyOfSeed, writeKeyFile } from '../../src/node/key-file.ts';
@@ -142,6 +142,39 @@ describe('a replica that cannot start says why', () => {
     ['too few peers', ({ peers }) => ({ peers: peers.slice(1) }), 'CONFIG', ['3 addresses', '4 replicas']],
     ['the disk of another', () => ({ index: 2, seed: seedOf(3) }), 'STORAGE', ['belongs to replica 1']],
     ['no disk', () => ({ dataDirectory: '/nowhere' }), 'STORAGE', ['/nowhere is not a replica', 'new key']],
+    ...(
+      [
+        [
+          'index',
+          '1',
+          'index is "1"; expected this replica\'s index in the genesis: an integer from 0 to 30',
+        ],
+        ['seed', seedOf(2).slice(1), 'seed is something else; expected a Uint8Array of 32 bytes'],
+        ['genesis', 'genesis.json', 'genesis is "genesis.json"; expected what readGenesisFile(path)'],
+        ['genesis', undefined, 'genesis is missing; expected what readGenesisFile(path)'],
+        ['listen', 7000, 'listen is 7000; expected where to listen: {"host": …, "port": …}'],
+        ['peers', [{ host: HOST, port: '1' }], 'peers[0].port is "1"; expected a port: an integer'],
+        ['durability', 'ram', 'durability is "ram"; expected "disk" or "memory"'],
+        ['limits', { heartbeat: 1 }, 'limits has unknown fields (heartbeat); known are: '],
+        ['networkLimits', { idleTimeoutMs: 2 ** 31 }, 'networkLimits.idleTimeoutMs is 2147483648; expected'],
+        ['networkLimits', { idleTimeoutMs: undefined }, 'networkLimits.idleTimeoutMs is missing; expected'],
+        ['service', 'kv/1', 'service is "kv/1"; expected a function that makes the service'],
+        ['logger', console, 'logger is {'],
+        ['smallLogBytes', 8n, 'smallLogBytes is 8; expected a size'],
+        ['onevent', () => undefined, 'the argument has unknown fields (onevent); known are: genesis, index'],
+      ] as const
+    ).map(([name, value, words]): [string, () => Partial<NodeOptions>, string, readonly string[]] => [
+      words,
+      () => ({ [name]: value }),
+      'CONFIG',
+      ['startNode cannot use its options; correct them:\n  ', words],
+    ]),
+    [
+      'a genesis made by hand that cannot work',
+      ({ genesis }) => ({ genesis: { ...genesis, quorumSize: 2 } }),
+      'CONFIG',
+      ['genesis: quorum is 2; expected 2f+1 = 3 up to n = 4'],
+    ],
     [
       'a service of nobody',
       ({ genesis }) => ({ genesis: { ...genesis, service: 'sql/9' } }),
@@ -155,6 +188,14 @@ describe('a replica that cannot start says why', () => {
     for (const part of parts) expect(message).toContain(part);
     // Nothing was left open: it can start now.
     await (await startNode(options)).stop();
+  });
+
+  test('no options at all', async () => {
+    const [code, message] = await failureOf(undefined as unknown as NodeOptions);
+    expect([code, message]).toEqual([
+      'CONFIG',
+      expect.stringContaining('the argument is missing; expected an object'),
+    ]);
   });
 
   test('a port in use, for replicas or for metrics; a directory in use', async () => {
@@ -263,6 +304,22 @@ describe('a process', () => {
     process.emit('SIGTERM', 'SIGTERM');
     expect(await running).toBe(EXIT_STATUS.OK);
     expect(process.listenerCount('SIGTERM')).toBe(before);
+  });
+
+  test('says where a file comes from that is not there, and only then', async () => {
+    const { folder, path } = await configured();
+    const words: string[] = [];
+    const write = vi
+      .spyOn(process.stderr, 'write')
+      .mockImplementation((text) => words.push(String(text)) > 0);
+    await rm(join(folder, 'genesis.json'));
+    await runReplica(path);
+    await mkdir(join(folder, 'genesis.json'));
+    await runReplica(path);
+    write.mockRestore();
+    expect(words[0]).toContain('there is no such file. Correct the path, or get a copy');
+    expect(words[1]).toMatch(/cannot read the genesis file .*: EISDIR: .*directory/);
+    expect(words[1]).not.toContain('"bft2f genesis"');
   });
 
   test.each([
