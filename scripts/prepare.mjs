@@ -5,7 +5,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -40,6 +40,30 @@ export function install() {
   if (!run('npm', ['install', '--no-save', '--no-audit', '--no-fund'])) return false;
   writeFileSync(stamp, wanted);
   return true;
+}
+
+/** The release line after the one that package.json asks for: the tests run on it as well. */
+export const OTHER_NODE = '24.21.0';
+
+/**
+ * Fetches that Node with npm, once, into a directory that git ignores.
+ * @returns the path of its executable, or undefined if it could not be had; what was wrong has been said then
+ */
+export function installOtherNode() {
+  const directory = join(root, '.cache', `node-${OTHER_NODE}`);
+  const executable = join(directory, 'node_modules/node/bin/node');
+  const works = () =>
+    spawnSync(executable, ['--version'], { encoding: 'utf8' }).stdout?.trim() === `v${OTHER_NODE}`;
+  if (works()) return executable;
+  mkdirSync(directory, { recursive: true });
+  const install = ['install', '--no-save', '--no-audit', '--no-fund', '--prefix', directory];
+  const isInstalled = run('npm', [...install, `node@${OTHER_NODE}`]);
+  if (isInstalled && works()) return executable;
+  console.error(
+    `Node ${OTHER_NODE} could not be installed by npm (package "node"), so nothing was tested on it: ` +
+      'is the registry reachable, and may packages run their install scripts?',
+  );
+  return undefined;
 }
 
 /** What dist/ was compiled from; beside it, so that it goes when that goes. */

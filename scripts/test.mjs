@@ -7,7 +7,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build, install, root, run, tool } from './prepare.mjs';
+import { build, install, installOtherNode, OTHER_NODE, root, run, tool } from './prepare.mjs';
 
 const temporary = mkdtempSync(join(tmpdir(), 'bft2f-test-'));
 
@@ -25,16 +25,22 @@ function one(passed) {
 
 /** A run of vitest, counted by test/support/reporter.ts; one that ended without counting has failed. */
 function tests(...args) {
-  return () => {
-    const counts = join(temporary, 'counts.json');
-    rmSync(counts, { force: true });
-    const succeeded = run(process.execPath, [tool('vitest/vitest.mjs'), 'run', ...args], {
-      TEST_COUNTS: counts,
-    });
-    if (!existsSync(counts)) return one(false);
-    const result = JSON.parse(readFileSync(counts, 'utf8'));
-    return succeeded || result.failed > 0 ? result : { ...result, failed: 1 };
-  };
+  return () => testsOn(process.execPath, ...args);
+}
+
+function testsOn(node, ...args) {
+  const counts = join(temporary, 'counts.json');
+  rmSync(counts, { force: true });
+  const succeeded = run(node, [tool('vitest/vitest.mjs'), 'run', ...args], { TEST_COUNTS: counts });
+  if (!existsSync(counts)) return one(false);
+  const result = JSON.parse(readFileSync(counts, 'utf8'));
+  return succeeded || result.failed > 0 ? result : { ...result, failed: 1 };
+}
+
+/** The same tests as on the Node at hand, but for those with processes of their own. */
+function testsOnOtherNode() {
+  const node = installOtherNode();
+  return node === undefined ? one(false) : testsOn(node);
 }
 
 const SOURCES = ['src', 'test', 'scripts', 'examples', 'bench', 'adversary'].filter(
@@ -59,6 +65,7 @@ const STAGES = {
     ...PREPARATION,
     ...CHECKS,
     ['tests', tests()],
+    [`tests on Node ${OTHER_NODE}`, testsOnOtherNode],
     ['end-to-end tests', tests('--config', 'vitest.e2e.config.ts')],
   ],
 };
