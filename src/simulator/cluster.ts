@@ -4,7 +4,7 @@
  */
 
 import type { Signer } from '../crypto/port.ts';
-import { sha256 } from '../crypto/sha256.ts';
+import { mixingHash } from '../crypto/mixing-hash.ts';
 import { makeSimulatedCrypto } from '../crypto/simulated.ts';
 import type { ClientLimits } from '../protocol/client/index.ts';
 import { DEFAULT_CLIENT_LIMITS } from '../protocol/client/index.ts';
@@ -119,7 +119,7 @@ export interface SimulatedCluster {
 
 export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster {
   const { random } = options;
-  const backend = makeSimulatedCrypto(sha256);
+  const backend = makeSimulatedCrypto(mixingHash);
   const kernel = makeKernel();
   const keys = random.fork('keys');
   const signers = Array.from({ length: options.replicas }, () => backend.signerFromSeed(keys.bytes(32)));

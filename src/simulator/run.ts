@@ -2,7 +2,7 @@
  * One simulated run from a seed: a workload while things go wrong, then a calm in which everything must come to an end, then judgement.
  */
 
-import { sha256 } from '../crypto/sha256.ts';
+import { mixingHash } from '../crypto/mixing-hash.ts';
 import type { KvResult } from '../services/kv/index.ts';
 import type { BugName } from './bugs.ts';
 import { type Coalition, makeCoalition } from './byzantine/attack.ts';
@@ -128,7 +128,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
       if (event.type === 'viewEntered') counters.views = Math.max(counters.views, event.view);
     },
   };
-  const workload = kvWorkload(sha256, shape.between(1, 3));
+  const workload = kvWorkload(mixingHash, shape.between(1, 3));
   const clocks = random.fork('clocks');
   const checkpointInterval = shape.pick([4, 8, 16, 64]);
   const cluster = makeSimulatedCluster({

@@ -19,7 +19,7 @@
  * A SELECTOR is FROM->TO [TYPE] [vN] [sN], with lists `0,2` and `*`.
  */
 
-import { sha256 } from '../crypto/sha256.ts';
+import { mixingHash } from '../crypto/mixing-hash.ts';
 import { DEFAULT_CLIENT_LIMITS } from '../protocol/client/index.ts';
 import { DEFAULT_GENESIS_LIMITS } from '../protocol/genesis.ts';
 import type { MessageType } from '../protocol/messages/index.ts';
@@ -233,7 +233,7 @@ function begin(world: ScriptWorld, words: readonly string[]): void {
     random: makeRandom(take('seed', 1)),
     replicas,
     clients: take('clients', 1),
-    service: kvService(sha256),
+    service: kvService(mixingHash),
     genesisLimits: pickLimits(DEFAULT_GENESIS_LIMITS),
     localLimits: pickLimits(DEFAULT_LOCAL_LIMITS),
     clientLimits: pickLimits(DEFAULT_CLIENT_LIMITS),
