@@ -50,7 +50,11 @@ export function mixingHash(...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /** Spreads the four lanes over eight words, each of which depends on all of them. */
-function finish(a: number, b: number, c: number, d: number): Uint8Array {
+function finish(first: number, second: number, third: number, fourth: number): Uint8Array {
+  let a = first;
+  let b = second;
+  let c = third;
+  let d = fourth;
   const digest = new Uint8Array(32);
   for (let round = 0; round < 24; round++) {
     const x = Math.imul(a ^ (a >>> 16), 0x21f0aaad) + round;

@@ -3,8 +3,8 @@
  * is decided by one seed.
  */
 
-import type { Signer } from '../crypto/port.ts';
 import { mixingHash } from '../crypto/mixing-hash.ts';
+import type { Signer } from '../crypto/port.ts';
 import { makeSimulatedCrypto } from '../crypto/simulated.ts';
 import type { ClientLimits } from '../protocol/client/index.ts';
 import { DEFAULT_CLIENT_LIMITS } from '../protocol/client/index.ts';
@@ -60,8 +60,6 @@ export interface ClusterOptions {
   readonly diskTimes?: DiskTimes;
   /** The clocks of each replica; exact if left out. */
   readonly clockErrors?: (replica: ReplicaIndex) => ClockErrors;
-  /** Messages travel as bytes; true if left out. */
-  readonly codec?: boolean;
   /** What a machine runs instead of the correct replica; such a replica counts as faulty. */
   readonly program?: (replica: ReplicaIndex, correct: ReplicaProgram, owner: ProgramOwner) => ReplicaProgram;
   readonly sabotage?: DriverSabotage;
@@ -109,6 +107,8 @@ export interface SimulatedCluster {
   damage(replica: ReplicaIndex, kind: Damage): void;
   /** Cuts every link from one of `from` to one of `to`. */
   cut(from: readonly Endpoint[], to: readonly Endpoint[]): void;
+  /** Takes back one such cut, and tells both ends of links that are whole again. */
+  mend(from: readonly Endpoint[], to: readonly Endpoint[]): void;
   /** Mends all links and tells both ends. */
   heal(): void;
   /** Something is done to the cluster: for the trace and the digest, and for pictures if they know of its kind. */
@@ -212,7 +212,6 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     random: random.fork('network'),
     endpoints: options.replicas + options.clients,
     conditions: options.conditions ?? CALM,
-    codec: options.codec ?? true,
     observer,
     receive,
   });
@@ -356,6 +355,10 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     cut(from, to) {
       cluster.tell(`cut ${from.join(' ')} | ${to.join(' ')}`, { type: 'cut', from, to });
       for (const a of from) for (const b of to) if (a !== b) network.cut(a, b);
+    },
+    mend(from, to) {
+      cluster.tell(`mend ${from.join(' ')} | ${to.join(' ')}`, { type: 'mend', from, to });
+      for (const a of from) for (const b of to) if (network.mend(a, b)) reconnect(a, b);
     },
     heal() {
       cluster.tell('heal', { type: 'heal' });

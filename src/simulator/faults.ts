@@ -215,7 +215,10 @@ function inflict(cluster: SimulatedCluster, fault: Fault, calmest: NetworkCondit
     case 'cut':
       cluster.cut(fault.first, fault.second);
       if (!fault.oneWay) cluster.cut(fault.second, fault.first);
-      after(fault.forMs, () => cluster.heal());
+      after(fault.forMs, () => {
+        cluster.mend(fault.first, fault.second);
+        if (!fault.oneWay) cluster.mend(fault.second, fault.first);
+      });
       break;
     case 'weather':
       cluster.network.conditions = fault.conditions;

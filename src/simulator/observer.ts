@@ -39,8 +39,8 @@ export type Happening =
       readonly replica: ReplicaIndex;
     }
   | { readonly type: 'client-restart'; readonly client: number }
-  /** Nothing passes from `from` to `to` until the next `heal`. */
-  | { readonly type: 'cut'; readonly from: readonly Endpoint[]; readonly to: readonly Endpoint[] }
+  /** Nothing passes from `from` to `to` until that cut is mended, or all are by `heal`. Cuts of one direction add up. */
+  | { readonly type: 'cut' | 'mend'; readonly from: readonly Endpoint[]; readonly to: readonly Endpoint[] }
   | { readonly type: 'heal' }
   /** All that needs no place in a picture of its own. */
   | { readonly type: 'other' };
@@ -53,8 +53,8 @@ export interface Observer {
    * numbers after it.
    */
   onSend?(from: Endpoint, to: readonly Endpoint[], message: Message, id: number): void;
-  /** It arrives, twice if the network doubles it; `bytes` undefined where the codec is left out. */
-  onDeliver?(from: Endpoint, to: Endpoint, message: Message, bytes: Uint8Array | undefined, id: number): void;
+  /** It arrives, twice if the network doubles it; `bytes` are what travelled. */
+  onDeliver?(from: Endpoint, to: Endpoint, message: Message, bytes: Uint8Array, id: number): void;
   /** The network loses it, for the reason given. */
   onLost?(from: Endpoint, to: Endpoint, message: Message, why: string, id: number): void;
   /** Its timer has fired. */

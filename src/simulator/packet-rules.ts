@@ -3,10 +3,9 @@
  * without one it travels as the network's conditions say.
  */
 
-import { encode } from '../codec/index.ts';
-import { type Message, type MessageType, messageSchema } from '../protocol/messages/index.ts';
+import type { Message, MessageType } from '../protocol/messages/index.ts';
 import type { Kernel } from './kernel.ts';
-import type { Network, Packet } from './network.ts';
+import { type Addressed, makeWire, type Network, type Packet } from './network.ts';
 import type { Endpoint } from './observer.ts';
 
 /** Every part that is there must match. */
@@ -62,8 +61,7 @@ export function makePacketRules(kernel: Kernel, network: Network, delayUs: numbe
       case 'alter': {
         const message = rule.mutator(packet.message, packet.from, packet.to);
         if (message === undefined) return false;
-        const bytes = packet.bytes === undefined ? undefined : encode(messageSchema, message);
-        kernel.schedule(delayUs, () => network.release({ ...packet, message, bytes }));
+        kernel.schedule(delayUs, () => network.release({ ...packet, message, wire: makeWire(message) }));
         return true;
       }
     }
@@ -88,7 +86,7 @@ export function makePacketRules(kernel: Kernel, network: Network, delayUs: numbe
   };
 }
 
-export function matches(selector: Selector, { from, to, message }: Packet): boolean {
+export function matches(selector: Selector, { from, to, message }: Addressed): boolean {
   const { view, sequenceNumber } = placeOf(message);
   return (
     (selector.from === undefined || selector.from.includes(from)) &&

@@ -5,7 +5,7 @@
  */
 
 import type { MessageType } from '../protocol/messages/index.ts';
-import type { Packet } from './network.ts';
+import type { Addressed } from './network.ts';
 import type { Endpoint } from './observer.ts';
 import { placeOf } from './packet-rules.ts';
 import { makeRandom, type Random } from './random.ts';
@@ -31,7 +31,7 @@ export const ROUND_KINDS: readonly MessageType[] = [
 ];
 
 /** Whether a round takes the packet away: the same each time for the same packet. */
-export function loseRounds(rounds: Rounds, replicas: number): (packet: Packet) => boolean {
+export function loseRounds(rounds: Rounds, replicas: number): (packet: Addressed) => boolean {
   const { salt, perMille, bySequence, kinds } = rounds;
   const random = makeRandom(salt);
   /** By round, what it takes: undefined if it is not hit. */

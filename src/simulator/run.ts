@@ -8,6 +8,7 @@ import type { BugName } from './bugs.ts';
 import { type Coalition, makeCoalition } from './byzantine/attack.ts';
 import { ATTACK_NAMES, ATTACKS, type AttackName } from './byzantine/attacks.ts';
 import { type ClusterOptions, makeSimulatedCluster, type SimulatedCluster } from './cluster.ts';
+import { type Coverage, countCoverage } from './coverage.ts';
 import {
   drawConditions,
   drawFaultPlan,
@@ -49,7 +50,6 @@ export interface SimulationOptions {
   readonly sabotage?: DriverSabotage;
   /** A bug to be found (bugs.ts). */
   readonly bug?: BugName;
-  readonly codec?: boolean;
   readonly traceLines?: number;
   readonly observers?: readonly Observer[];
   readonly program?: ClusterOptions['program'];
@@ -80,6 +80,8 @@ export interface SimulationStats {
   readonly events: number;
   /** How often faulty replicas and clients did what no correct one does. */
   readonly acts: number;
+  /** What it came across, by name. */
+  readonly coverage: Coverage;
 }
 
 /** After the faults have ended, every request must be answered and every replica abreast within so much virtual time. */
@@ -119,6 +121,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
       kinds,
     });
 
+  const counted = countCoverage();
   const counters = { views: 0, messages: 0 };
   const counting: Observer = {
     onDeliver() {
@@ -152,8 +155,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     conditions,
     durableClients: shape.chance(1, 2),
     clockErrors: () => ({ driftPpm: clocks.between(-500, 500), skewMs: clocks.between(-900, 900) }),
-    observers: [counting, ...(options.observers ?? [])],
-    ...(options.codec === undefined ? {} : { codec: options.codec }),
+    observers: [counting, counted.observer, ...(options.observers ?? [])],
     ...(options.sabotage === undefined ? {} : { sabotage: options.sabotage }),
     bug: options.bug,
     ...(options.traceLines === undefined ? {} : { traceLines: options.traceLines }),
@@ -200,6 +202,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
       messages: counters.messages,
       events: cluster.kernel.steps,
       acts: coalition.acts,
+      coverage: counted.coverage(),
     },
     trace: cluster.trace?.lines() ?? [],
   };

@@ -35,7 +35,6 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const COUNT: Check = ['a whole number', isCount];
-const FLAG: Check = ['true or false', (value) => typeof value === 'boolean'];
 
 /** The form of each option; one that is not listed is refused, so that no misspelt one is passed over. */
 const CHECKS: Readonly<Record<keyof Scenario, Check>> = {
@@ -77,7 +76,6 @@ const CHECKS: Readonly<Record<keyof Scenario, Check>> = {
     `one of ${Object.keys(BUGS).join(', ')}`,
     (value) => typeof value === 'string' && Object.hasOwn(BUGS, value),
   ],
-  codec: FLAG,
 };
 
 function isExpected(value: unknown): value is Expected {

@@ -220,8 +220,8 @@ function begin(world: ScriptWorld, words: readonly string[]): void {
     onEvent(replica, event) {
       if (world.events.has(event.type)) world.say(replica, describeEvent(event, false));
     },
-    onDeliver(from, to, message, bytes, id) {
-      if (world.messages !== undefined && matches(world.messages, { id, from, to, message, bytes })) {
+    onDeliver(from, to, message) {
+      if (world.messages !== undefined && matches(world.messages, { from, to, message })) {
         world.say(
           undefined,
           `${nameOf(from, replicas)} -> ${nameOf(to, replicas)} ${describeMessage(message)}`,

@@ -38,11 +38,10 @@ export function digestEvents(kernel: Kernel): EventDigest {
     for (let i = whole; i < bytes.length; i++) mix(bytes[i]!);
   };
   return {
-    onDeliver(from, to, message, bytes) {
+    onDeliver(from, to, _message, bytes) {
       now(1);
       mix((from << 16) | to);
-      if (bytes === undefined) mixText(message.type);
-      else mixBytes(bytes);
+      mixBytes(bytes);
     },
     onLost(from, to) {
       now(2);

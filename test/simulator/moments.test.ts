@@ -16,13 +16,7 @@ const vote = (view: number, sequenceNumber: number): Message => ({
 
 describe('rounds', () => {
   const rounds = { salt: 1, perMille: 500, bySequence: true, kinds: ['commit'] } as const;
-  const packet = (from: number, to: number, message: Message) => ({
-    id: 0,
-    from,
-    to,
-    message,
-    bytes: undefined,
-  });
+  const packet = (from: number, to: number, message: Message) => ({ from, to, message });
 
   it('a repeated packet meets the same fate, whoever asks and in whatever order', () => {
     const [one, other] = [loseRounds(rounds, 4), loseRounds(rounds, 4)];
