@@ -6,6 +6,7 @@
 
 import { parseArgs } from 'node:util';
 import { ATTACK_NAMES, ATTACKS, type AttackName } from '../src/simulator/byzantine/attacks.ts';
+import { addCoverage, type Coverage } from '../src/simulator/coverage.ts';
 import { describeFault, FAULT_KINDS, type Fault } from '../src/simulator/faults.ts';
 import { runSimulation, type SimulationOptions } from '../src/simulator/run.ts';
 import { EXIT_CODES } from '../src/simulator/violation.ts';
@@ -84,10 +85,12 @@ const begun = performance.now();
 let simulatedMs = 0;
 let batches = 0;
 let failures = 0;
+let coverage: Coverage = {};
 for (let seed = first; seed < first + count; seed++) {
   const result = runSimulation({ ...shared, seed } as SimulationOptions);
   simulatedMs += result.stats.simulatedMs;
   batches += result.stats.batches;
+  coverage = addCoverage(coverage, result.stats.coverage);
   if (single !== undefined) console.log(JSON.stringify({ digest: result.digest, ...result.stats }));
   if (single !== undefined) for (const line of result.trace) console.log(line);
   if (result.ok) continue;
@@ -108,3 +111,7 @@ console.log(
   `${failures === 0 ? 'no violation' : `${failures} failed`}; ${batches} batches, ` +
     `${(simulatedMs / 1000).toFixed(0)} s simulated in ${seconds.toFixed(1)} s (${(simulatedMs / 1000 / seconds).toFixed(0)} times real time)`,
 );
+if (single === undefined) {
+  const names = Object.keys(coverage).sort((a, b) => coverage[b]! - coverage[a]!);
+  console.log(`came across: ${names.map((name) => `${name} ${coverage[name]}`).join(', ')}`);
+}
