@@ -202,6 +202,7 @@ describe('reads', () => {
       operation: utf8('length'),
       seen,
       at: undefined,
+      designated: 0,
     };
     group.send({ kind: 'client', key: probe.signer.publicKey }, 2, read);
     group.settle();
@@ -232,6 +233,32 @@ describe('reads', () => {
     expect(group.nowMs - startedMs).toBeGreaterThanOrEqual(200);
   });
 
+  it('with a long result that the designated replica withholds get it from another, without a batch', () => {
+    for (let i = 0; i < 4; i++) {
+      const { group, alice, bob } = prepared();
+      bob.call('x'.repeat(2_000));
+      group.settle();
+      const before = executedAt(group, 0);
+      const asked: number[] = [];
+      group.filter = ({ from, to, message }) => {
+        if (message.type === 'read' && message.at !== undefined && to.kind === 'replica')
+          asked.push(to.index);
+        // The one designated at first and replica i are silent whenever they should send bytes.
+        if (message.type !== 'read-reply' || message.result === undefined) return true;
+        return asked.length > 0 && from.kind === 'replica' && from.index !== i;
+      };
+      const token = alice.read('journal');
+      const startedMs = group.nowMs;
+      group.until(() => alice.outcomes.has(token));
+      expect(alice.outcomes.get(token)?.type).toBe('read');
+      expect(told(alice.outcomes.get(token))).toHaveLength(2_004);
+      expect(asked.length).toBeLessThanOrEqual(2);
+      expect(group.nowMs - startedMs).toBeLessThan(60);
+      expect(executedAt(group, 0)).toBe(before);
+      expect(readOrdered(alice)).toBe(0);
+    }
+  });
+
   it('with f replicas lying about the result are right, and quick', () => {
     const { group, alice } = prepared();
     group.filter = (packet) => {
@@ -251,7 +278,14 @@ describe('reads', () => {
     const hand = makeHand(group, 'mallory');
     const nonce = new Uint8Array(32);
     const seen = { sequenceNumber: 0, hashChainDigest: group.context.cluster.id };
-    const read = (at: number): Message => ({ type: 'read', nonce, operation: nonce, seen, at });
+    const read = (at: number): Message => ({
+      type: 'read',
+      nonce,
+      operation: nonce,
+      seen,
+      at,
+      designated: 0,
+    });
     for (const at of [1, 0]) group.send({ kind: 'client', key: hand.signer.publicKey }, 0, read(at));
     group.settle();
     expect(hand.heard).toEqual([]);

@@ -202,6 +202,7 @@ describe('a flood', () => {
         operation: utf8('journal'),
         seen,
         at,
+        designated: 0,
       };
     };
     for (let i = 0; i < 40; i++) {

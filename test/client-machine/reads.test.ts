@@ -120,6 +120,37 @@ describe('a read (docs/protocol.md §4)', () => {
     expect(driver.outcomes.get(1)).toMatchObject({ type: 'read', result: VALUE });
   });
 
+  it('of which Q send the hash alone is asked of one replier after another, at that very state; at last it is ordered', () => {
+    const { driver, cluster, contents, message } = reading();
+    const hash = (r: number) => cluster.readReply(r, message, contents[1]!, VALUE, { hashOnly: true });
+    for (const r of [3, 0, 2]) receive(driver, r, hash(r));
+    const asked: unknown[] = [];
+    const times: number[] = [];
+    while (eventsOf(driver, 'readOrdered').length === 0) {
+      asked.push(...wake(driver).sends.filter((send) => send.message.type === 'read'));
+      times.push(driver.nowMs);
+    }
+    expect(times).toEqual([20, 40, 70, 115, 183, 200]);
+    const at = contents[1]!.sequenceNumber;
+    expect(asked).toEqual(
+      [3, 0, 2, 3, 0].map((r) => ({ to: r, message: { ...message, at, designated: r } })),
+    );
+  });
+
+  it('of which Q send the hash alone is accepted when one of those asked sends it', () => {
+    const { driver, cluster, contents, message, reply } = reading();
+    const hash = (r: number) => cluster.readReply(r, message, contents[1]!, VALUE, { hashOnly: true });
+    for (const r of [0, 1, 2]) receive(driver, r, hash(r));
+    // An answer from another state does not make it ask all again: only the result is lacking.
+    expect(receive(driver, 3, reply(3, contents[4])).sends).toEqual([]);
+    wake(driver);
+    wake(driver);
+    receive(driver, 1, reply(1, contents[1]));
+    expect(driver.outcomes.get(1)).toMatchObject({ type: 'read', result: VALUE });
+    expect(driver.session.accepted).toMatchObject(contents[1]!);
+    expect(eventsOf(driver, 'readOrdered')).toEqual([]);
+  });
+
   it.each(['FORKED', 'STALE'] as const)(
     'that f+1 replicas refuse as %s is ordered at once, not one that f refuse',
     (status) => {

@@ -133,6 +133,22 @@ describe('sending', () => {
     expect(output.sends).toEqual([{ to: 2, message: lastSent(driver, 'request') }]);
   });
 
+  it('begins nothing new while no quorum is in reach, but repeats what is in flight', () => {
+    const driver = opened();
+    submit(driver, 1, 'a');
+    step(driver, { type: 'reach', quorum: false });
+    submit(driver, 2, 'b');
+    read(driver, 3, 'r');
+    expect(wake(driver).sends).toEqual([{ to: 'all', message: lastSent(driver, 'request') }]);
+    answer(driver);
+    expect(driver.outcomes.get(1)?.type).toBe('accepted');
+    expect(driver.session.flight).toBeUndefined();
+    expect(step(driver, { type: 'withdraw', token: 3 }).sends).toEqual([]);
+    expect(driver.outcomes.get(3)).toEqual({ type: 'rejected', status: 'WITHDRAWN' });
+    step(driver, { type: 'reach', quorum: true });
+    expect(lastRequest(driver)).toMatchObject({ operations: [utf8('b')] });
+  });
+
   it('rejects what is too large, what overflows the queue, and tokens that are not its own', () => {
     const cluster = makeFakeCluster(4, { limits: { requestBytesMax: 4 } });
     const driver = drive(cluster, { limits: { ...DEFAULT_CLIENT_LIMITS, queuedMax: 2, queuedBytesMax: 5 } });
@@ -197,9 +213,9 @@ describe('results that come as hashes', () => {
     }
     expect(asked).toEqual([
       [20, 3],
-      [50, 1],
-      [95, 2],
-      [163, 3],
+      [40, 1],
+      [70, 2],
+      [115, 3],
     ]);
     receive(driver, 2, { ...driver.cluster.reply(2, executed), results: [new Uint8Array(4999)] });
     expect(driver.outcomes.has(1)).toBe(false);

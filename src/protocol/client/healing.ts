@@ -8,8 +8,8 @@ import { verifyConsistency } from '../../crypto/merkle-tree.ts';
 import type { ReplicaIndex } from '../../types/identities.ts';
 import type { Head } from '../messages/entry.ts';
 import type { MessageOf } from '../messages/index.ts';
+import { makeInquiry, nextReplica, wentRound } from './inquiry.ts';
 import type { ClientOutput } from './io.ts';
-import { nextDelayMs } from './limits.ts';
 import { acceptedSequenceNumber, advance, type ClientSession, type HealFlight, land } from './session.ts';
 
 /** Q replicas answered STALE with the head `to`. The operations are back in the queue: they were certainly not applied. */
@@ -25,9 +25,11 @@ export function startHealing(session: ClientSession, to: Head, nowMs: number, ou
     from,
     to,
     number: session.nextFetchNumber++,
-    asked: 0,
-    askAtMs: nowMs,
-    askDelayMs: session.limits.fetchMs,
+    inquiry: makeInquiry(
+      to.votes.map(({ replica }) => replica),
+      nowMs,
+      session.limits.fetchMs,
+    ),
   };
   session.flight = flight;
   out.events.push({ type: 'healing', from, to });
@@ -36,11 +38,8 @@ export function startHealing(session: ClientSession, to: Head, nowMs: number, ou
 
 /** Asks the next of the head's signers, in rotation, more and more slowly. */
 function askNext(session: ClientSession, flight: HealFlight, nowMs: number, out: ClientOutput): void {
-  const { from, to, number } = flight;
-  const { replica } = to.votes[flight.asked % to.votes.length]!;
-  flight.asked++;
-  flight.askAtMs = nowMs + flight.askDelayMs;
-  flight.askDelayMs = nextDelayMs(session.limits, flight.askDelayMs);
+  const { from, to, number, inquiry } = flight;
+  const replica = nextReplica(inquiry, session.limits, nowMs);
   const want = { type: 'proof' as const, from: from.sequenceNumber, to: to.sequenceNumber };
   out.sends.push({ to: replica, message: { type: 'fetch', number, want } });
 }
@@ -70,7 +69,7 @@ export function onFetched(
     advance(session, to, 'STALE', out);
     return undefined;
   }
-  if (flight.asked < to.votes.length) askNext(session, flight, nowMs, out);
+  if (!wentRound(flight.inquiry)) askNext(session, flight, nowMs, out);
   return payload.type === 'proof' ? 'BAD_PROOF' : 'NO_PROOF';
 }
 
@@ -80,5 +79,5 @@ export function onHealTick(
   nowMs: number,
   out: ClientOutput,
 ): void {
-  if (nowMs >= flight.askAtMs) askNext(session, flight, nowMs, out);
+  if (nowMs >= flight.inquiry.askAtMs) askNext(session, flight, nowMs, out);
 }

@@ -14,6 +14,7 @@ import { headOf } from '../version-vector.ts';
 import type { Verification } from './acceptance.ts';
 import { type Answers, addAnswer, makeAnswers } from './answers.ts';
 import { verifyEntry } from './entry-cache.ts';
+import { makeInquiry, nextReplica } from './inquiry.ts';
 import type { ClientOutput } from './io.ts';
 import { putBack, take } from './queue.ts';
 import {
@@ -32,21 +33,24 @@ export const READ_NONCE_BYTES = 32;
 
 export function startRead(session: ClientSession, nowMs: number, out: ClientOutput): void {
   const [item] = take(session, 1);
+  const nonce = session.random(READ_NONCE_BYTES);
   const flight: ReadFlight = {
     type: 'read',
     item: item!,
     message: {
       type: 'read',
-      nonce: session.random(READ_NONCE_BYTES),
+      nonce,
       operation: item!.operation,
       seen: seenOf(session),
       at: undefined,
+      designated: nonce[0]! % session.context.cluster.thresholds.replicaCount,
     },
     answers: makeAnswers(
       session.limits.answersPerReplicaMax,
       readsAgree,
       ({ result }) => result !== undefined,
     ),
+    agreed: undefined,
     orderAtMs: nowMs + session.limits.readMs,
   };
   session.flight = flight;
@@ -95,6 +99,7 @@ export function onReadReply(
   session: ClientSession,
   from: ReplicaIndex,
   reply: ReadReply,
+  nowMs: number,
   out: ClientOutput,
 ): string | undefined {
   const { flight, context } = session;
@@ -114,7 +119,15 @@ export function onReadReply(
     return undefined;
   }
   const full = agreeing.find(({ result }) => result !== undefined);
-  if (full?.result === undefined) return undefined;
+  if (full?.result === undefined) {
+    const repliers = agreeing.map(({ entry }) => entry.replica);
+    const { resultMs } = session.limits;
+    flight.agreed ??= {
+      at: reply.entry.sequenceNumber,
+      inquiry: makeInquiry(repliers, nowMs + resultMs, resultMs),
+    };
+    return undefined;
+  }
   const head = headOf(
     agreeing.map(({ entry }) => entry),
     quorumSize,
@@ -135,7 +148,7 @@ function refusers({ byReplica }: Answers<ReadReply>): number {
  * A faulty replica that names an s far ahead only gains that the read is ordered after its time.
  */
 function maybeAskAgain(flight: ReadFlight, quorumSize: number, out: ClientOutput): void {
-  if (flight.message.at !== undefined) return;
+  if (flight.message.at !== undefined || flight.agreed !== undefined) return;
   let answered = 0;
   let highest = 0;
   for (const own of flight.answers.byReplica.values()) {
@@ -160,11 +173,19 @@ function orderRead(
   out.events.push({ type: 'readOrdered', token: flight.item.token, reason });
 }
 
+/** At a tick: asks the next replier for the result that Q have agreed on, or orders the read when it has taken too long. */
 export function onReadTick(
   session: ClientSession,
   flight: ReadFlight,
   nowMs: number,
   out: ClientOutput,
 ): void {
+  const { agreed } = flight;
   if (nowMs >= flight.orderAtMs) orderRead(session, flight, 'TIMEOUT', out);
+  else if (agreed !== undefined && nowMs >= agreed.inquiry.askAtMs) {
+    const replier = nextReplica(agreed.inquiry, session.limits, nowMs);
+    // The same READ again, of that one state: the replica needs to keep nothing for it.
+    const message = { ...flight.message, at: agreed.at, designated: replier };
+    out.sends.push({ to: replier, message });
+  }
 }

@@ -9,6 +9,7 @@ import { headOf } from '../version-vector.ts';
 import { rejectResults, verifyReply } from './acceptance.ts';
 import { addAnswer } from './answers.ts';
 import { startHealing } from './healing.ts';
+import { makeInquiry } from './inquiry.ts';
 import type { ClientOutput, Rejection } from './io.ts';
 import { readSessionNumber } from './open.ts';
 import { putBack, rejectOperations } from './queue.ts';
@@ -71,10 +72,11 @@ function onExecuted(
   flight.agreed ??= {
     reply: agreeing[0]!,
     head,
-    repliers: agreeing.map(({ entry }) => entry.replica),
-    asked: 0,
-    askAtMs: nowMs + resultMs,
-    askDelayMs: resultMs,
+    inquiry: makeInquiry(
+      agreeing.map(({ entry }) => entry.replica),
+      nowMs + resultMs,
+      resultMs,
+    ),
     without: new Map(),
   };
 }

@@ -8,6 +8,7 @@ import { type ClientRequest, type Request, requestDigest, requestStatement } fro
 import { kthHighest } from '../quorum.ts';
 import { repliesAgree } from './acceptance.ts';
 import { makeAnswers } from './answers.ts';
+import { nextReplica } from './inquiry.ts';
 import type { ClientOutput } from './io.ts';
 import { nextDelayMs } from './limits.ts';
 import { makeOpen, OPEN_NONCE_BYTES } from './open.ts';
@@ -102,11 +103,8 @@ export function onRequestTick(
     out.sends.push({ to: 'all', message: flight.message });
     out.events.push({ type: 'repeated' });
   }
-  if (agreed !== undefined && nowMs >= agreed.askAtMs) {
-    const replier = agreed.repliers[agreed.asked % agreed.repliers.length]!;
-    agreed.asked++;
-    agreed.askDelayMs = nextDelayMs(session.limits, agreed.askDelayMs);
-    agreed.askAtMs = nowMs + agreed.askDelayMs;
+  if (agreed !== undefined && nowMs >= agreed.inquiry.askAtMs) {
+    const replier = nextReplica(agreed.inquiry, session.limits, nowMs);
     if (!agreed.without.has(replier)) agreed.without.set(replier, 0);
     out.sends.push({ to: replier, message: { type: 'get-result', requestDigest: flight.digest } });
   }

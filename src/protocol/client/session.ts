@@ -4,7 +4,7 @@
  */
 
 import type { Signer } from '../../crypto/port.ts';
-import type { Digest, ReplicaIndex } from '../../types/identities.ts';
+import type { Digest, ReplicaIndex, SequenceNumber } from '../../types/identities.ts';
 import type { Context } from '../context.ts';
 import type { EntryContent, Head } from '../messages/entry.ts';
 import type { MessageOf } from '../messages/index.ts';
@@ -16,6 +16,7 @@ import type { Verification } from './acceptance.ts';
 import type { Answers } from './answers.ts';
 import type { DurableSession } from './durable.ts';
 import type { EntryCache } from './entry-cache.ts';
+import type { Inquiry } from './inquiry.ts';
 import type { ClientOutput, Outcome, Rejection } from './io.ts';
 import type { ClientLimits } from './limits.ts';
 
@@ -45,11 +46,8 @@ export interface RequestFlight {
 export interface Agreed {
   readonly reply: Reply;
   readonly head: Head;
-  readonly repliers: readonly ReplicaIndex[];
-  /** GET-RESULTs sent; the next goes to repliers[asked mod length]. */
-  asked: number;
-  askAtMs: number;
-  askDelayMs: number;
+  /** Of GET-RESULT, to the repliers. */
+  readonly inquiry: Inquiry;
   /** How many answers without results each replica gave since it was asked for them. */
   readonly without: Map<ReplicaIndex, number>;
 }
@@ -61,6 +59,8 @@ export interface ReadFlight {
   /** The newest READ sent; a second one names `at`. */
   message: MessageOf<'read'>;
   readonly answers: Answers<ReadReply>;
+  /** Q replicas agree, and none of them has sent the result in full: who is asked for it, and at which s. */
+  agreed: { readonly at: SequenceNumber; readonly inquiry: Inquiry } | undefined;
   readonly orderAtMs: number;
 }
 
@@ -71,9 +71,7 @@ export interface HealFlight {
   readonly to: Head;
   /** Of the FETCHes; the same for every replica asked, since the proof speaks for itself. */
   readonly number: number;
-  asked: number;
-  askAtMs: number;
-  askDelayMs: number;
+  readonly inquiry: Inquiry;
 }
 
 export type Flight = RequestFlight | ReadFlight | HealFlight;

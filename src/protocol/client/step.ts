@@ -146,7 +146,7 @@ function onMessage(
     case 'reply':
       return onReply(session, from, message, nowMs, out);
     case 'read-reply':
-      return onReadReply(session, from, message, out);
+      return onReadReply(session, from, message, nowMs, out);
     case 'busy':
       return onBusy(session, from, message, nowMs, out);
     case 'fetched':
@@ -200,11 +200,11 @@ function wakeAtMs({ flight }: ClientSession): number {
     case undefined:
       return Number.POSITIVE_INFINITY;
     case 'request':
-      return flight.agreed?.askAtMs ?? flight.repeatAtMs;
+      return flight.agreed?.inquiry.askAtMs ?? flight.repeatAtMs;
     case 'read':
-      return flight.orderAtMs;
+      return Math.min(flight.agreed?.inquiry.askAtMs ?? flight.orderAtMs, flight.orderAtMs);
     case 'heal':
-      return flight.askAtMs;
+      return flight.inquiry.askAtMs;
     default:
       return unreachable(flight);
   }

@@ -1,6 +1,17 @@
 /** What replicas answer clients: REPLY, READ-REPLY and BUSY, and what clients ask beside requests: READ, GET-RESULT. */
 
-import { bytes, choice, fixed, list, optional, struct, type TypeOf, u32, u53 } from '../../codec/index.ts';
+import {
+  bytes,
+  choice,
+  fixed,
+  list,
+  optional,
+  struct,
+  type TypeOf,
+  u8,
+  u32,
+  u53,
+} from '../../codec/index.ts';
 import { leafHash, rootOf } from '../../crypto/merkle-tree.ts';
 import type { Crypto } from '../../crypto/port.ts';
 import { concatBytes } from '../../types/bytes.ts';
@@ -47,6 +58,8 @@ export const readSchema = struct({
   seen: seenSchema,
   /** Answer exactly from the state after this batch; undefined: from the newest. */
   at: optional(u53),
+  /** The replica that sends a long result in full; the others send its hash. */
+  designated: u8,
 });
 export type Read = TypeOf<typeof readSchema>;
 

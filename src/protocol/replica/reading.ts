@@ -87,10 +87,7 @@ function reply(
   entry: EntryContent,
   result: Uint8Array,
 ): void {
-  const { replicaCount } = replica.context.cluster.thresholds;
-  // One replica answers long results in full: which one, the client's nonce decides.
-  const isDesignated = read.nonce[0]! % replicaCount === replica.index;
-  const isFull = result.length <= FULL_RESULT_BYTES_MAX || isDesignated;
+  const isFull = result.length <= FULL_RESULT_BYTES_MAX || read.designated === replica.index;
   promiseToClient(replica, client, {
     type: 'read-reply',
     nonce: read.nonce,
