@@ -4,11 +4,13 @@ import { Command, CommanderError } from 'commander';
 import { ClientError, KvError } from '../client/index.ts';
 import { NodeError } from '../node/index.ts';
 import { demoCommand } from './commands/demo.ts';
+import { evidenceCommand } from './commands/evidence.ts';
 import { formatCommand } from './commands/format.ts';
 import { genesisCommand } from './commands/genesis.ts';
 import { initCommand } from './commands/init.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { kvCommand } from './commands/kv.ts';
+import { receiptCommand } from './commands/receipt.ts';
 import { replicaCommand } from './commands/replica.ts';
 import { statusCommand } from './commands/status.ts';
 import { stopCommand } from './commands/stop.ts';
@@ -37,6 +39,8 @@ const COMMANDS = [
   statusCommand,
   stopCommand,
   kvCommand,
+  receiptCommand,
+  evidenceCommand,
   replicaCommand,
   keygenCommand,
   genesisCommand,

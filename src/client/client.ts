@@ -9,6 +9,7 @@ import {
   DEFAULT_CLIENT_LIMITS,
   makeEntryCache,
   type Outcome,
+  type Receipt,
 } from '../protocol/client/index.ts';
 import { type Cluster, makeCluster } from '../protocol/genesis.ts';
 import type { Head } from '../protocol/messages/entry.ts';
@@ -35,6 +36,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until the call ends in any case; default as given to `connect`. */
   readonly deadlineMs?: number;
+  /** Called before the answer of an operation that was ordered: proof of it, for anyone (docs/formats/receipt.md). Must not throw. */
+  readonly onReceipt?: (receipt: Receipt) => void;
 }
 
 export interface ReadOptions extends CallOptions {
@@ -71,7 +74,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   const state =
     options.stateDirectory === undefined
       ? undefined
-      : await openStateDirectory(options.stateDirectory, cluster.id, publicKey);
+      : await openStateDirectory(options.stateDirectory, cluster, publicKey);
   return startClient(options, cluster, state);
 }
 
@@ -252,12 +255,12 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
   async function start(
     kind: Call['kind'],
     operation: Uint8Array,
-    { signal, deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS }: CallOptions,
+    { signal, deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS, onReceipt }: CallOptions,
   ): Promise<Answer> {
     assertDeadline(deadlineMs);
     if (over !== undefined) throw over;
     if (signal?.aborted) throw aborted('not-applied', signal.reason);
-    return calls.begin(
+    const answer = await calls.begin(
       kind,
       {
         deadlineMs,
@@ -268,6 +271,8 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
       // A copy: what the caller does to its bytes later must change nothing.
       (call) => enter(call, operation.slice()),
     );
+    if (answer.receipt !== undefined) onReceipt?.(answer.receipt);
+    return answer;
   }
 
   function close(): Promise<void> {

@@ -5,11 +5,12 @@
 
 import { encode, optional, struct } from '../codec/index.ts';
 import { sha256 } from '../crypto/sha256.ts';
-import { type Evidence, evidenceSchema } from '../protocol/accountability/evidence.ts';
+import { type Evidence, encodeEvidence } from '../protocol/accountability/index.ts';
 import { type DurableSession, decodeDurableSession, encodeDurableSession } from '../protocol/client/index.ts';
+import type { Cluster } from '../protocol/genesis.ts';
 import { type Head, headSchema } from '../protocol/messages/entry.ts';
 import { readAtomicFile, writeAtomicFile } from '../storage/atomic-file.ts';
-import type { FileLayer } from '../storage/file-layer.ts';
+import { type FileLayer, replaceFile } from '../storage/file-layer.ts';
 import { nodeFiles } from '../storage/node-files.ts';
 import { equalBytes, toHex } from '../types/bytes.ts';
 import { ClientError, invalid } from './client-error.ts';
@@ -37,7 +38,7 @@ const SESSION_NAME = /^session-(\d+)$/;
  */
 export async function openStateDirectory(
   directory: string,
-  cluster: Uint8Array,
+  cluster: Cluster,
   client: Uint8Array,
   files: FileLayer = nodeFiles,
 ): Promise<StateDirectory> {
@@ -47,13 +48,13 @@ export async function openStateDirectory(
   });
   try {
     const stored = await guard(directory, () => readSessions(files, directory));
-    for (const state of stored.values()) assertOwn(directory, state, cluster, client);
+    for (const state of stored.values()) assertOwn(directory, state, cluster.id, client);
     return {
       stored,
       accepted: newest([...stored.values()].map(({ accepted }) => accepted)),
       write: (session, state) =>
         writeAtomicFile(files, `${directory}/session-${session}`, encodeDurableSession(state)),
-      writeEvidence: (evidence) => writeFound(files, directory, 'evidence', encode(evidenceSchema, evidence)),
+      writeEvidence: (evidence) => writeEvidence(files, directory, encodeEvidence(cluster, evidence)),
       writeFork: (own, theirs) => writeFound(files, directory, 'fork', encode(forkSchema, { own, theirs })),
       release: () => lock.release(),
     };
@@ -100,6 +101,12 @@ export function newest(heads: readonly (Head | undefined)[]): Head | undefined {
 /** Named by its contents, so that finding the same again adds nothing. */
 function writeFound(files: FileLayer, directory: string, kind: string, bytes: Uint8Array): Promise<void> {
   return writeAtomicFile(files, `${directory}/${kind}-${toHex(sha256(bytes)).slice(0, 16)}`, bytes);
+}
+
+/** As a file that `bft2f evidence verify` reads. */
+async function writeEvidence(files: FileLayer, directory: string, bytes: Uint8Array): Promise<void> {
+  await files.makeDirectory(`${directory}/evidence`);
+  await replaceFile(files, `${directory}/evidence/${toHex(sha256(bytes)).slice(0, 16)}`, bytes);
 }
 
 async function guard<T>(directory: string, work: () => Promise<T>): Promise<T> {

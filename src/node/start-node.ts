@@ -7,6 +7,7 @@ import { decode } from '../codec/index.ts';
 import { signerFromSeed, sodiumCrypto } from '../crypto/sodium-native.ts';
 import { networkLimits } from '../network/limits.ts';
 import { createReplicaTransport } from '../network/replica-transport.ts';
+import type { Evidence } from '../protocol/accountability/index.ts';
 import { makeCluster } from '../protocol/genesis.ts';
 import { DEFAULT_LOCAL_LIMITS, startReplica, step } from '../protocol/replica/index.ts';
 import type { Clock } from '../protocol/replica/io.ts';
@@ -17,6 +18,7 @@ import { checkOptions } from './check-options.ts';
 import { countSyncs } from './counted-syncs.ts';
 import { createDriver } from './driver.ts';
 import { logEvent } from './event-log.ts';
+import { writeEvidenceFile } from './evidence-files.ts';
 import { formatRecord, formatSchema } from './format-replica.ts';
 import { serveHealth } from './health.ts';
 import { silentLogger } from './logging.ts';
@@ -79,6 +81,15 @@ async function open(options: NodeOptions, closers: (() => Promise<void>)[]): Pro
     readClock(),
   );
 
+  // What was found before a crash may not have become a file.
+  for (const evidence of replica.evidence.values()) keepEvidence(evidence);
+  function keepEvidence(evidence: Evidence): void {
+    const folder = `${options.dataDirectory}/evidence`;
+    writeEvidenceFile(files, folder, context.cluster, evidence).catch((error) =>
+      logger.error({ event: 'evidenceNotWritten' }, `evidence is in the log, but not in ${folder}: ${error}`),
+    );
+  }
+
   let stopping: Promise<void> | undefined;
   let reportStopped: (error: NodeError | undefined) => void = () => undefined;
   const stopped = new Promise<NodeError | undefined>((resolve) => {
@@ -138,6 +149,7 @@ async function open(options: NodeOptions, closers: (() => Promise<void>)[]): Pro
     onEvent(event) {
       metrics.noteEvent(event);
       logEvent(logger, event);
+      if (event.type === 'evidence') keepEvidence(event.evidence);
       options.onEvent?.(event);
     },
     onMalformed(from, reason) {

@@ -59,6 +59,18 @@ describe('bft2f kv', () => {
     });
   });
 
+  it('writes receipts, of what was refused too, that anyone can verify', async () => {
+    const [written, refused] = [join(directory, 'w.receipt'), join(directory, 'r.receipt')];
+    expect((await kv(['put', 'deed', 'signed', '--receipt', written])).code).toBe(0);
+    expect((await kv(['incr', 'deed', '--receipt', refused])).code).toBe(10);
+    for (const file of [written, refused]) {
+      expect(await bft2f(['receipt', 'verify', file, '--directory', directory])).toMatchObject({
+        code: 0,
+        out: expect.stringContaining('status OK'),
+      });
+    }
+  });
+
   it('puts the standard input, and lets it expire', async () => {
     const long = await kv(['put', 'p', '-', '--expire-after', '3600000'], { input: 'from stdin' });
     expect(long.code).toBe(0);

@@ -1,7 +1,8 @@
 /** `bft2f kv …`: the key-value service from the command line. */
 
+import { writeFile } from 'node:fs/promises';
 import { Argument, Command, InvalidArgumentError } from 'commander';
-import { type CallOptions, type KvClient, kv } from '../../client/index.ts';
+import { type CallOptions, encodeReceipt, type KvClient, kv, type Receipt } from '../../client/index.ts';
 import { type KvCondition, kvExpected, kvExpiry, VALUE_BYTES_MAX } from '../../services/kv/index.ts';
 import { DEFAULT_DIRECTORY, integerArgument } from '../cluster-directory.ts';
 import { jsonLine, textLine } from '../entry-lines.ts';
@@ -17,6 +18,8 @@ export interface KvOptions {
 
 interface ReadingOptions extends KvOptions {
   readonly ordered?: boolean;
+  /** Where the receipt of what was ordered is written. */
+  readonly receipt?: string;
 }
 
 const TIME_MS_MAX = 2 ** 31 - 1;
@@ -56,14 +59,29 @@ function readingCommand(name: string, description: string): Command {
   return storeCommand(name, description).option('--ordered', 'order the read like a write');
 }
 
+/** A command that is ordered, so that there is a receipt. */
+function writingCommand(name: string, description: string): Command {
+  return storeCommand(name, description).option('--receipt <file>', 'write the proof of it to a file');
+}
+
 /** Runs `work` on the store. */
-function use<T>(
+async function use<T>(
   { terminal }: CommandContext,
-  { directory, deadline, ordered = false }: ReadingOptions,
+  { directory, deadline, ordered = false, receipt }: ReadingOptions,
   work: (store: KvClient, call: CallOptions & { readonly ordered: boolean }) => Promise<T>,
 ): Promise<T> {
-  const call = { signal: terminal.signal, deadlineMs: deadline, ordered };
-  return withClient(terminal, directory, {}, (client) => work(kv(client), call));
+  let proof: Uint8Array | undefined;
+  try {
+    return await withClient(terminal, directory, {}, (client) => {
+      const onReceipt = (it: Receipt) => {
+        proof = encodeReceipt(client.cluster, it);
+      };
+      return work(kv(client), { signal: terminal.signal, deadlineMs: deadline, ordered, onReceipt });
+    });
+  } finally {
+    // Also of what the service refused: that is an answer too.
+    if (receipt !== undefined && proof !== undefined) await writeFile(receipt, proof);
+  }
 }
 
 function getCommand(context: CommandContext): Command {
@@ -82,11 +100,14 @@ function getCommand(context: CommandContext): Command {
 
 function putCommand(context: CommandContext): Command {
   const { terminal } = context;
-  return storeCommand('put', 'set a key, and print its new version')
+  return writingCommand('put', 'set a key, and print its new version')
     .argument('<key>')
     .argument('<value>', 'the value, or - for the standard input')
     .option(...EXPIRE_OPTION)
-    .addHelpText('after', `\nExamples:\n  bft2f kv put greeting hello\n  bft2f kv put logo - < logo.png`)
+    .addHelpText(
+      'after',
+      `\nExamples:\n  bft2f kv put greeting hello\n  bft2f kv put logo - < logo.png\n  bft2f kv put deed signed --receipt deed.receipt`,
+    )
     .action(async (key: string, value: string, options: KvOptions & { expireAfter?: number }) => {
       const bytes = value === '-' ? await terminal.readInput() : value;
       const expiry = expiryOf(options.expireAfter);
@@ -108,7 +129,7 @@ function expiryOf(afterMs: number | undefined) {
 }
 
 function deleteCommand(context: CommandContext): Command {
-  return storeCommand('delete', 'remove a key')
+  return writingCommand('delete', 'remove a key')
     .argument('<key>')
     .addHelpText('after', `\nExample:\n  bft2f kv delete greeting`)
     .action(async (key: string, options: KvOptions) => {
@@ -127,7 +148,7 @@ interface CasOptions extends KvOptions {
 
 function casCommand(context: CommandContext): Command {
   const { terminal } = context;
-  return storeCommand('cas', 'set a key only if it is as expected, and print its new version')
+  return writingCommand('cas', 'set a key only if it is as expected, and print its new version')
     .argument('<key>')
     .argument('<value>', 'the new value')
     .option('--expect-value <value>', 'it has this value now', valueArgument)
@@ -177,7 +198,7 @@ function expectedBy({ expectValue, expectVersion, expectAbsent, expectPresent }:
 
 function incrCommand(context: CommandContext): Command {
   const { terminal } = context;
-  return storeCommand('incr', 'add to the integer that a key holds (absent: 0), and print the sum')
+  return writingCommand('incr', 'add to the integer that a key holds (absent: 0), and print the sum')
     .argument('<key>')
     .addArgument(
       // The default in words: help would print it as JSON, which has no bigint.
