@@ -19,7 +19,7 @@ const SCENARIO: Scenario = {
   clients: 2,
   requests: 10,
   plan: [
-    { atMs: 300, fault: { type: 'crash', replicas: [0], downMs: 1_500 } },
+    { atMs: 300, fault: { type: 'crash', replicas: [0], downMs: 6_000 } },
     { atMs: 400, fault: { type: 'cut', first: [1], second: [2, 3], oneWay: false, forMs: 200 } },
     { atMs: 700, fault: { type: 'pause', replica: 2, forMs: 200 } },
   ],
