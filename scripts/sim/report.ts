@@ -24,11 +24,12 @@ export function addStats(totals: Totals, { coverage, ...stats }: SimulationStats
 }
 
 /** Two lines: how much was done, and what it came across, the commonest first. */
-export function describeTotals({ stats: { simulatedMs: _, views, ...sums }, coverage }: Totals): string {
-  const parts = Object.entries(sums).map(([name, value]) => `${spaced(name)} ${value}`);
+export function describeTotals({ stats, coverage }: Totals): string {
+  const sums = Object.entries(stats).filter(([name]) => name !== 'simulatedMs' && name !== 'views');
+  const parts = sums.map(([name, value]) => `${spaced(name)} ${value}`);
   const names = Object.keys(coverage).sort((a, b) => coverage[b]! - coverage[a]!);
   return [
-    [...parts, `highest view ${views ?? 0}`].join(', '),
+    [...parts, `highest view ${stats.views ?? 0}`].join(', '),
     `came across: ${names.map((name) => `${name} ${coverage[name]}`).join(', ')}`,
   ].join('\n');
 }

@@ -10,8 +10,7 @@ export function escapeText(text: string): string {
       .replaceAll('>', '&gt;')
       .replaceAll('"', '&quot;')
       // What XML does not allow at all.
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: those are the ones
-      .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '?')
+      .replaceAll(/(?![\t\n\r])\p{Cc}|[\ufffe\uffff]/gu, '?')
   );
 }
 
