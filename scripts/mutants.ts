@@ -3,6 +3,7 @@
  * a table, which docs/mutants.md keeps. Exit code 1 if a bug was not found.
  */
 
+import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { BUGS, type BugName } from '../src/simulator/bugs.ts';
@@ -59,12 +60,9 @@ async function main(): Promise<void> {
     Array.from({ length: Math.min(Number(values.jobs), tasks.length) }, async () => {
       const worker = new Worker(new URL(import.meta.url));
       for (let task = tasks.shift(); task !== undefined; task = tasks.shift()) {
-        const found = new Promise<Finding>((resolve, reject) => {
-          worker.once('message', resolve);
-          worker.once('error', reject);
-        });
         worker.postMessage(task);
-        const { bug, seed, tried, kind, property, seconds } = await found;
+        const [finding] = (await once(worker, 'message')) as [Finding];
+        const { bug, seed, tried, kind, property, seconds } = finding;
         if (seed === undefined) missed++;
         console.log(row(bug, String(tried), kind, property, seconds.toFixed(1)));
       }

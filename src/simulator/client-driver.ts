@@ -17,6 +17,7 @@ import {
   startSession,
 } from '../protocol/client/index.ts';
 import type { Context } from '../protocol/context.ts';
+import type { Head } from '../protocol/messages/entry.ts';
 import type { Message } from '../protocol/messages/index.ts';
 import type { Clock } from '../protocol/replica/io.ts';
 import type { ReplicaIndex } from '../types/identities.ts';
@@ -161,7 +162,22 @@ export function makeClientDriver(options: ClientDriverOptions): ClientDriver {
     if (wrong !== undefined) {
       options.report('safety', 'receipts hold', `client ${options.name} accepted a receipt that is ${wrong}`);
     }
+    if (outcome.type === 'accepted') judgeVector(outcome.receipt.head);
     settle(token, outcomeOf(completion));
+  }
+
+  /** V holds of each signer of an accepted head that entry or a newer one. */
+  function judgeVector(head: Head): void {
+    if (session === undefined) return;
+    for (const { replica } of head.votes) {
+      const known = session.vector.get(replica)?.sequenceNumber ?? 0;
+      if (known >= head.sequenceNumber) continue;
+      options.report(
+        'safety',
+        'V is current',
+        `client ${options.name} accepted s${head.sequenceNumber} from replica ${replica} and knows only s${known} of it`,
+      );
+    }
   }
 
   function settle(token: number, outcome: Outcome): void {

@@ -28,6 +28,8 @@ import { checkBoundedMemory } from './checkers/bounded-memory.ts';
 import { checkExecutions, type Executions } from './checkers/executions.ts';
 import { checkNoEquivocation } from './checkers/no-equivocation.ts';
 import { checkPersistBeforeSpeak } from './checkers/persist-before-speak.ts';
+import { checkTestimony } from './checkers/testimony.ts';
+import { checkVoteChain } from './checkers/vote-chain.ts';
 import { type ClientDriver, makeClientDriver } from './client-driver.ts';
 import { type Damage, DISK_TIMES, type Disk, type DiskTimes, makeDisk } from './disk.ts';
 import { type Kernel, makeKernel } from './kernel.ts';
@@ -166,6 +168,8 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     executions,
     persistence,
     checkNoEquivocation(options.replicas, isCorrect, report),
+    checkVoteChain(context, isCorrect, report),
+    checkTestimony(context, isCorrect, report),
     checkBoundedMemory(
       (replica) => replicas[replica]?.running?.state,
       (replica) => disks[replica]!.size,

@@ -92,11 +92,20 @@ const MOMENTS: readonly ReplicaEvent['type'][] = [
 export function drawFaultPlan(random: Random, options: FaultPlanOptions): readonly PlannedFault[] {
   if (options.kinds.length === 0) return [];
   let { disksToLose } = options;
+  // At most f disks decay: a body that is damaged on all disks that hold it is gone for good.
+  const decaying = random
+    .fork('decay')
+    .shuffle(Array.from({ length: options.replicas }, (_, index) => index))
+    .slice(0, Math.floor((options.replicas - 1) / 3));
   const plan: PlannedFault[] = [];
   for (let i = 0; i < options.count; i++) {
     const fault = drawFault(random, options);
     if (fault.type === 'lose-disk' && disksToLose-- <= 0) continue;
-    plan.push({ atMs: random.below(options.durationMs), fault });
+    const atMs = random.below(options.durationMs);
+    if (fault.type !== 'damage') plan.push({ atMs, fault });
+    else if (decaying.length > 0) {
+      plan.push({ atMs, fault: { ...fault, replica: decaying[fault.replica % decaying.length]! } });
+    }
   }
   return plan.sort((a, b) => a.atMs - b.atMs);
 }
@@ -223,7 +232,8 @@ function inflict(cluster: SimulatedCluster, fault: Fault, calmest: NetworkCondit
     case 'weather':
       cluster.network.conditions = fault.conditions;
       after(fault.forMs, () => {
-        cluster.network.conditions = calmest;
+        // Not if other weather, or the calm at the end, has come since.
+        if (cluster.network.conditions === fault.conditions) cluster.network.conditions = calmest;
       });
       break;
     case 'damage':

@@ -9,6 +9,7 @@ import { type Coalition, makeCoalition } from './byzantine/attack.ts';
 import { ATTACK_NAMES, ATTACKS, type AttackName } from './byzantine/attacks.ts';
 import { type ClusterOptions, makeSimulatedCluster, type SimulatedCluster } from './cluster.ts';
 import { type Coverage, countCoverage } from './coverage.ts';
+import { DISK_TIMES } from './disk.ts';
 import {
   drawConditions,
   drawFaultPlan,
@@ -153,6 +154,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
       requestTimeoutMaxMs: shape.pick([2_000, 60_000]),
     },
     conditions,
+    diskTimes: { ...DISK_TIMES, snapshotMaxUs: shape.pick([1_000, 20_000, 500_000]) },
     durableClients: shape.chance(1, 2),
     clockErrors: () => ({ driftPpm: clocks.between(-500, 500), skewMs: clocks.between(-900, 900) }),
     observers: [counting, counted.observer, ...(options.observers ?? [])],

@@ -1,14 +1,12 @@
-/**
- * The checkers are tested too: each bug of bugs.ts turns red, by a scenario and, where random faults find it soon, by a search from seed 0; without it, the same
- * scenarios (test/simulator/script.test.ts) and seeds are green.
- */
+/** The checkers are tested too: each bug of bugs.ts turns red, by random faults, by a scenario, or by both; without it, the same seeds and scenarios are green. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { BUGS, type BugName } from '../../src/simulator/bugs.ts';
-import { runSimulation, type SimulationOptions } from '../../src/simulator/run.ts';
+import { runSimulation } from '../../src/simulator/run.ts';
 import { parseScript, runScript } from '../../src/simulator/script.ts';
+import type { Violation } from '../../src/simulator/violation.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -28,28 +26,50 @@ const SCENARIOS: readonly (readonly [BugName, string, RegExp])[] = [
   ['reads by result', 'reads-from-two-states', /VIOLATION of receipts hold/],
 ];
 
-const LYING = {
-  faulty: 1,
-  attack: 'random lies',
-  faults: ['crash', 'client-restart', 'pause', 'cut', 'weather'],
-} as const;
-const WEATHER = { faults: ['pause', 'cut', 'weather'] } as const;
+/**
+ * Random faults that find each bug soon: seeds from `from` on, of which one within the next `within` must turn red. Seeds lose their meaning when the simulator
+ * changes; `npm run sim:mutants -- --bug NAME` then tells another place to begin. Left out are those that need hundreds of seeds: docs/mutants.md.
+ */
+const SEARCHES: readonly (readonly [BugName, number, number, Violation['kind']])[] = [
+  ['replies of 2f', 0, 10, 'safety'],
+  ['PREPARE counted twice', 4, 20, 'liveness'],
+  ['vote counted twice', 0, 10, 'liveness'],
+  ['SUSPECT counted twice', 0, 10, 'liveness'],
+  ['VIEW-CHANGE counted twice', 0, 10, 'liveness'],
+  ['prepared deleted early', 8, 40, 'safety'],
+  ['vote out of order', 1, 20, 'safety'],
+  ['vote over an earlier view', 3, 30, 'safety'],
+  ['votes forgotten', 18, 40, 'safety'],
+  ['forgotten P', 2, 20, 'safety'],
+  ['forgotten C', 0, 10, 'safety'],
+  ['null over prepared', 8, 40, 'safety'],
+  ['VIEW-CHANGE forgotten', 0, 20, 'safety'],
+  ['NEW-VIEW forgotten', 7, 40, 'safety'],
+  ['no new-view timer', 4, 20, 'liveness'],
+  ['leaving alone', 0, 10, 'liveness'],
+  ['proposing after a restart', 0, 20, 'safety'],
+  ['executing again', 3, 20, 'safety'],
+  ['reading one earlier', 0, 10, 'safety'],
+  ['promise before the disk', 0, 5, 'safety'],
+  ['bodies not written', 0, 5, 'safety'],
+  ['batches kept', 3, 20, 'safety'],
+  ['records kept', 36, 60, 'safety'],
+  ['bad answer for a fork', 1, 20, 'liveness'],
+  ['no STATUS', 0, 10, 'liveness'],
+  ['no FETCH', 0, 10, 'liveness'],
+  ['reads by result', 1, 20, 'safety'],
+  ['sent anew', 0, 10, 'safety'],
+  ['dominates inverted', 0, 5, 'safety'],
+];
 
-interface Search {
-  readonly bug: BugName;
-  readonly options: Omit<SimulationOptions, 'seed' | 'bug'>;
-  /** It must be found within so many, from seed 0. */
-  readonly seeds: number;
-  readonly kind: string;
-}
-
-const SEARCHES: readonly Search[] = [
-  { bug: 'replies of 2f', options: {}, seeds: 10, kind: 'safety' },
-  { bug: 'reads by result', options: {}, seeds: 20, kind: 'safety' },
-  { bug: 'SUSPECT counted twice', options: WEATHER, seeds: 10, kind: 'liveness' },
-  { bug: 'certificates of 2f', options: WEATHER, seeds: 150, kind: 'safety' },
-  { bug: 'certificates of 2f', options: LYING, seeds: 200, kind: 'safety' },
-  { bug: 'forgotten P', options: WEATHER, seeds: 200, kind: 'safety' },
+/** Found by seeds too, but only by hundreds of them. */
+const RARE: readonly BugName[] = [
+  'certificates of 2f',
+  'belief in one',
+  'headers forgotten',
+  'C not verified',
+  'replies lost in transfer',
+  'entry before the snapshot',
 ];
 
 const table: string[] = [];
@@ -66,20 +86,21 @@ describe('bugs put in on purpose', () => {
     table.push(`${bug}: scenario ${name}`);
   });
 
-  it.each(SEARCHES)('$bug: found within $seeds seeds', ({ bug, options, seeds, kind }) => {
-    for (let seed = 0; seed < seeds; seed++) {
-      expect(runSimulation({ ...options, seed }).violations).toEqual([]);
-      const [violation] = runSimulation({ ...options, seed, bug }).violations;
+  it.each(SEARCHES)('%s: found from seed %i on within %i seeds', (bug, from, within, kind) => {
+    for (let seed = from; seed < from + within; seed++) {
+      const [violation] = runSimulation({ seed, bug, faulty: seed % 2 }).violations;
       if (violation === undefined) continue;
       expect(violation.kind).toBe(kind);
-      table.push(`${bug}: ${seed + 1} seeds: ${violation.property}`);
+      expect(runSimulation({ seed, faulty: seed % 2 }).violations).toEqual([]);
+      table.push(`${bug}: ${seed - from + 1} seeds: ${violation.property}`);
       return;
     }
-    expect.unreachable(`${bug}: not found within ${seeds} seeds`);
+    expect.unreachable(`${bug}: not found within ${within} seeds`);
   });
 
-  it('each has its scenario', () => {
-    expect(new Set(SCENARIOS.map(([bug]) => bug))).toEqual(new Set(Object.keys(BUGS)));
+  it('each is searched for, or is rare and has its scenario', () => {
+    const searched = SEARCHES.map(([bug]) => bug);
+    expect([...searched, ...RARE].sort()).toEqual(Object.keys(BUGS).sort());
   });
 
   afterAll(() => {
@@ -98,7 +119,10 @@ describe('what is shipped', () => {
     const names = Object.keys(BUGS);
     for (const file of files) {
       const text = readFileSync(join(folder, file), 'utf8');
-      expect({ file, imports: /\/bugs\.ts'|\/simulator\//.test(text) }).toEqual({ file, imports: false });
+      expect({ file, imports: /\/bugs(\.ts'|\/)|\/simulator\//.test(text) }).toEqual({
+        file,
+        imports: false,
+      });
       expect(names.filter((name) => text.includes(`'${name}'`))).toEqual([]);
     }
   });

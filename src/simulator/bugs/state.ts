@@ -1,0 +1,81 @@
+/** Bugs of what is executed, kept, given to others and forgotten. */
+
+import type { Replica } from '../../protocol/replica/state.ts';
+import type { Session } from '../../protocol/sessions.ts';
+import type { SequenceNumber } from '../../types/identities.ts';
+import { type Bug, bending, uttering } from './bug.ts';
+
+/** After a state transfer nothing is known of the replies in it. */
+export const repliesLostInTransfer = bending(() => {
+  let transferring = false;
+  return ({ transfer, ledger }) => {
+    const { byAge } = ledger.sessions;
+    if (transferring && transfer === undefined) {
+      for (const [key, session] of byAge) byAge.set(key, { ...session, reply: undefined });
+    }
+    transferring = transfer?.installing === true;
+  };
+});
+
+/** Sessions that remember no timestamp. */
+class Timeless extends Map<string, Session> {
+  override get(key: string): Session | undefined {
+    const session = super.get(key);
+    return session && { ...session, timestamp: 0 };
+  }
+}
+
+/** What was executed is executed again when it is ordered again. */
+export const executingAgain = bending(() => ({ ledger }) => {
+  const { byAge } = ledger.sessions;
+  if (byAge instanceof Timeless) return;
+  Object.assign(ledger.sessions, { byAge: new Timeless(byAge) });
+});
+
+type RecentStates = Replica['recentStates'];
+
+class OneEarlier extends Map<SequenceNumber, NonNullable<ReturnType<RecentStates['get']>>> {
+  override get(s: SequenceNumber) {
+    return super.get(s - 1) ?? super.get(s);
+  }
+}
+
+/** A READ is answered with the entry of s and the state before it. */
+export const readingOneEarlier = bending(() => (replica) => {
+  if (replica.recentStates instanceof OneEarlier) return;
+  Object.assign(replica, { recentStates: new OneEarlier(replica.recentStates) });
+});
+
+class Keeping<K, V> extends Map<K, V> {
+  override delete(): boolean {
+    return false;
+  }
+}
+
+/** Committed batches stay in memory for ever. */
+export const keepingBatches = bending(() => (replica) => {
+  if (replica.log instanceof Keeping) return;
+  Object.assign(replica, { log: new Keeping(replica.log) });
+});
+
+/** Records stay on disk for ever. */
+export const keepingRecords = uttering((output) => ({ ...output, discardBelow: undefined, carry: [] }));
+
+/** A bad answer of one peer is taken for a fork: ordering stops. */
+export const badAnswerForFork: NonNullable<Bug['program']> = (correct) => ({
+  start(recovered, leaves, clock) {
+    const { running, output } = correct.start(recovered, leaves, clock);
+    const { state } = running;
+    return {
+      output,
+      running: {
+        state,
+        step(input, now) {
+          const stepped = running.step(input, now);
+          if (stepped.events.some((event) => event.type === 'badAnswer')) state!.silence = 'ordering';
+          return stepped;
+        },
+      },
+    };
+  },
+});
