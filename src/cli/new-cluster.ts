@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
-import { relative } from 'node:path';
+import { dirname, relative } from 'node:path';
 import {
   createGenesis,
   formatReplica,
@@ -80,19 +80,33 @@ export async function makeNewCluster(options: NewClusterOptions): Promise<NewClu
 /** With those above it. @throws CommandError with the path and the system's reason */
 async function makeDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await mkdirs(path);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new CommandError(EXIT.storage, `cannot make the directory ${path}: ${reason}`);
+    throw new CommandError(EXIT.storage, `cannot make the directory ${path}: ${reasonOf(error)}`);
   }
 }
 
+/** mkdir's own `recursive` never ends where a directory cannot be made although its parent is there, as in /proc. */
+async function mkdirs(path: string): Promise<void> {
+  const parent = dirname(path);
+  if (parent !== path && !existsSync(parent)) await mkdirs(parent);
+  if (!existsSync(path)) await mkdir(path, { mode: 0o700 });
+}
+
 async function refuseUsed(directory: string): Promise<void> {
-  if (!existsSync(directory) || (await readdir(directory)).length === 0) return;
+  if (!existsSync(directory)) return;
+  const names = await readdir(directory).catch((error) => {
+    throw new CommandError(EXIT.usage, `cannot use ${directory} for a cluster: ${reasonOf(error)}`);
+  });
+  if (names.length === 0) return;
   const wayOut = existsSync(clusterPaths(directory).client)
     ? `holds a cluster: run it with "bft2f up${directoryOption(directory)}", or name another directory with --directory`
     : 'is not empty, and holds no complete cluster: name another directory with --directory';
   throw new CommandError(EXIT.usage, `${directory} ${wayOut}`);
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function choosePorts(host: string, basePort: number, count: number): Promise<readonly number[]> {

@@ -1,5 +1,6 @@
 /** The commands put together: parsing, help, and how errors become one clear line and an exit code. */
 
+import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { ClientError, KvError } from '../client/index.ts';
 import { NodeError } from '../node/index.ts';
@@ -24,6 +25,9 @@ export interface CommandContext {
   /** How the command ends if it does not throw; 0 unless it is set. */
   exitCode: number;
 }
+
+// By the package's own name: how far away the file is depends on where this was compiled to.
+const { version } = createRequire(import.meta.url)('bft2f/package.json') as { version: string };
 
 const EXAMPLES = `
 Examples:
@@ -53,6 +57,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   const context: CommandContext = { terminal, exitCode: EXIT.ok };
   const program = new Command('bft2f')
     .description('Byzantine-fault-tolerant replication whose forks can be detected and proved.')
+    .version(version, '--version', 'print the version')
     .addHelpText('after', `${EXAMPLES}\n${EXIT_CODES_HELP}`);
   for (const make of COMMANDS) program.addCommand(make(context));
   for (const command of descendantsOf(program)) {
@@ -90,6 +95,10 @@ function oneLine(text: string, command: Command): string {
     .trim()
     .replace(/\s*\n\s*/g, ' ')
     .replace(/'([^']{60})[^']+'/g, "'$1…'")
+    .replace(
+      /^(error: )?command-argument value ('.*') is invalid for argument '(.*?)'\. /,
+      "$1argument '$3' is $2: ",
+    )
     .replace(' is invalid. ', ' is invalid: ')
     .replace(/\.$/, '');
   return `${complaint}; see "${names.join(' ')} --help"\n`;

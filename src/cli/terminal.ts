@@ -1,6 +1,8 @@
 /** What commands know of the world outside, handed in so that tests can stand in for it. */
 
+import { addAbortSignal } from 'node:stream';
 import picocolors from 'picocolors';
+import { CommandError, EXIT } from './exit-codes.ts';
 
 export interface Terminal {
   /** Results: what a script reads. */
@@ -33,7 +35,12 @@ export function processTerminal(signal: AbortSignal): Terminal {
     signal,
     async readInput() {
       const chunks: Uint8Array[] = [];
-      for await (const chunk of process.stdin) chunks.push(chunk as Uint8Array);
+      try {
+        for await (const chunk of addAbortSignal(signal, process.stdin)) chunks.push(chunk as Uint8Array);
+      } catch (error) {
+        if (signal.aborted) throw new CommandError(EXIT.interrupted, 'interrupted; nothing was applied');
+        throw error;
+      }
       return Buffer.concat(chunks);
     },
   };

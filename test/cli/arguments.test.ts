@@ -19,7 +19,11 @@ describe('wrong arguments', () => {
     [' init', ['init', '--replicas', ''], 'expected an integer'],
     [' replica', ['replica'], "required option '--config <file>' not specified"],
     [' keygen', ['keygen'], "missing required argument 'file'"],
-    [' genesis', ['genesis', 'abc'], 'expected a public key, 64 hexadecimal digits'],
+    [
+      ' genesis',
+      ['genesis', 'abc'],
+      "argument 'publicKey' is 'abc': expected a public key, 64 hexadecimal digits",
+    ],
     [' kv', ['kv', 'fetch'], "unknown command 'fetch'"],
     [' kv get', ['kv', 'get'], "missing required argument 'key'"],
     [' kv put', ['kv', 'put', 'k'], "missing required argument 'value'"],
@@ -67,6 +71,10 @@ describe('wrong arguments', () => {
 });
 
 describe('help', () => {
+  it('and the version', async () => {
+    expect((await bft2f(['--version'])).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
   it('is shown without arguments, with the exit codes and examples', async () => {
     for (const args of [[], ['--help'], ['help']]) {
       const { code, out } = await bft2f(args);

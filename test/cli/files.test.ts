@@ -86,6 +86,13 @@ describe('init', () => {
     await writeFile(file, '');
     const used = await bft2f(['init', '-d', directory]);
     expect(used).toMatchObject({ code: 2, err: expect.stringContaining('holds no complete cluster') });
+    const noDirectory = await bft2f(['init', '-d', file]);
+    expect(noDirectory).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/^error: cannot use .* ENOTDIR/),
+    });
+    expect(noDirectory.err.trimEnd()).not.toContain('\n');
+    if (existsSync('/proc')) expect(await bft2f(['init', '-d', '/proc/x'])).toMatchObject({ code: 3 });
     const below = await bft2f(['init', '-d', join(file, 'below')]);
     expect(below).toMatchObject({ code: 3, err: expect.stringContaining('cannot make the directory') });
     expect(below.err.trimEnd()).not.toContain('\n');

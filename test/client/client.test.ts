@@ -78,7 +78,10 @@ describe('calls without a quorum', () => {
     const cluster = await runningCluster();
     await cluster.stop(2);
     await cluster.stop(3);
-    const store = kv((await connectTo(cluster)).client);
+    const { client, until } = await connectTo(cluster);
+    const store = kv(client);
+    // On a busy machine a handshake takes longer than the deadline below.
+    for (const replica of [0, 1]) await until((it) => it.type === 'linkUp' && it.replica === replica);
     const failed = store.put('a', '1', { deadlineMs: 200 });
     await expect(failed).rejects.toMatchObject({ code: 'NO_QUORUM', outcome: 'not-applied' });
     await expect(failed).rejects.toThrow(
