@@ -8,7 +8,8 @@ import { createLogTree } from '../crypto/log-tree.ts';
 import type { Crypto } from '../crypto/port.ts';
 import type { Context } from '../protocol/context.ts';
 import { manifestRootOf } from '../protocol/ledger.ts';
-import { type DurableRecord, recordSchema } from '../protocol/records.ts';
+import { BODY_TAG, recordSchema } from '../protocol/records.ts';
+import type { BodyStore } from '../protocol/replica/body-store.ts';
 import type { Recovered, RecoveredSnapshot } from '../protocol/replica/index.ts';
 import type { DataDirectory } from '../storage/data-directory.ts';
 import type { FileLayer } from '../storage/file-layer.ts';
@@ -45,7 +46,7 @@ export interface RecoverOptions {
 export async function recoverFromDisk(options: RecoverOptions): Promise<Opened> {
   const { files, directory, context, durability, logger, onOpened } = options;
   const { hash } = context.crypto;
-  const opened = await openLog(files, directory.logDirectory, { durability });
+  const opened = await openLog(files, directory.logDirectory, { durability, readable: BODY_TAG });
   onOpened(() => opened.log.close());
   const { damage, tornBytes } = opened.recovered;
   for (const piece of damage) {
@@ -68,6 +69,7 @@ export async function recoverFromDisk(options: RecoverOptions): Promise<Opened> 
     recovered: {
       snapshot,
       records: folded.records,
+      bodies: bodiesIn(opened.log),
       promisesLost: folded.promisesLost || damage.some((piece) => piece.promiseLost),
       receivedChunks: await snapshots.receivedChunks(),
     },
@@ -77,13 +79,13 @@ export async function recoverFromDisk(options: RecoverOptions): Promise<Opened> 
 function decodeRecords(
   stored: readonly LogRecord[],
   logger: NodeLogger,
-): { records: DurableRecord[]; promisesLost: boolean } {
-  const records: DurableRecord[] = [];
+): Pick<Recovered, 'promisesLost' | 'records'> {
+  const records: Recovered['records'][number][] = [];
   let promisesLost = false;
   for (const { kind, sequenceNumber, payload, mirrored } of stored) {
     const decoded = decode(recordSchema, payload);
     if (decoded.ok) {
-      records.push(decoded.value);
+      if (decoded.value.type !== 'body') records.push(decoded.value);
       continue;
     }
     promisesLost ||= mirrored;
@@ -91,6 +93,19 @@ function decodeRecords(
     logger.warn({ event: 'logDamage', kind, sequenceNumber, mirrored, reason }, 'log record cannot be read');
   }
   return { records, promisesLost };
+}
+
+/** A record that does not decode is one that is damaged: peers have the body. */
+function bodiesIn(log: Log): BodyStore {
+  return {
+    sequenceNumbers: () => log.readableSequenceNumbers(),
+    *read(s) {
+      for (const payload of log.read(s)) {
+        const decoded = decode(recordSchema, payload);
+        if (decoded.ok && decoded.value.type === 'body') yield decoded.value.batch;
+      }
+    },
+  };
 }
 
 /** An older one than the newest is as good: the log or the peers lead on from it. */

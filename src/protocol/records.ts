@@ -18,11 +18,14 @@ import { stateSummarySchema } from './messages/fetch.ts';
 import { commitSchema, headerSchema } from './messages/ordering.ts';
 import { justifiedViewChangeSchema, newViewSchema } from './messages/view-change.ts';
 
+/** Begins the encoding of a `body` record. */
+export const BODY_TAG = 2;
+
 export const recordSchema = union('type', {
   /** Before PREPARE: never another digest at (v, s). */
   accepted: [1, struct({ header: headerSchema })],
   /** With the first `accepted` that names it: the batch can be executed and served after a restart. */
-  body: [2, struct({ sequenceNumber: u53, batch: batchSchema })],
+  body: [BODY_TAG, struct({ sequenceNumber: u53, batch: batchSchema })],
   /** Before COMMIT: P in a VIEW-CHANGE, and never another vote at (v, s). */
   prepared: [3, struct({ certificate: preparedCertificateSchema, vote: commitSchema })],
   /** The links from `after` to the certificate's s, and the certificate: C in a VIEW-CHANGE. */

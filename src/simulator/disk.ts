@@ -15,6 +15,7 @@ import {
   recordSchema,
   recordSequenceNumber,
 } from '../protocol/records.ts';
+import type { BodyStore } from '../protocol/replica/body-store.ts';
 import type { Recovered, RecoveredSnapshot } from '../protocol/replica/index.ts';
 import type { SnapshotToWrite } from '../protocol/replica/io.ts';
 import { assert } from '../types/assert.ts';
@@ -104,6 +105,18 @@ export function makeDisk(options: DiskOptions): Disk {
     });
   }
 
+  const bodies: BodyStore = {
+    sequenceNumbers: () =>
+      new Set(log.flatMap(({ record }) => (record.type === 'body' ? [record.sequenceNumber] : []))),
+    *read(s) {
+      for (const { record, damaged, bytes } of log) {
+        if (damaged || record.type !== 'body' || record.sequenceNumber !== s) continue;
+        const decoded = decodeRecord(bytes);
+        if (decoded.type === 'body') yield decoded.batch;
+      }
+    },
+  };
+
   const disk: Disk = {
     get appended() {
       return appended();
@@ -184,8 +197,11 @@ export function makeDisk(options: DiskOptions): Disk {
       return chosen.record.type;
     },
     recover() {
-      const records = log.filter((stored) => !stored.damaged).map((stored) => decodeRecord(stored.bytes));
-      return { snapshot, records, promisesLost };
+      const records = log
+        .filter((stored) => !stored.damaged)
+        .map((stored) => decodeRecord(stored.bytes))
+        .filter((record) => record.type !== 'body');
+      return { snapshot, records, bodies, promisesLost };
     },
   };
   return disk;

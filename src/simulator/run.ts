@@ -152,6 +152,8 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     localLimits: {
       requestTimeoutMs: shape.pick([100, 300, 1_000]),
       requestTimeoutMaxMs: shape.pick([2_000, 60_000]),
+      // So few that bodies of executed batches are read from the log.
+      bodyBytesMax: 1_024,
     },
     conditions,
     diskTimes: { ...DISK_TIMES, snapshotMaxUs: shape.pick([1_000, 20_000, 500_000]) },

@@ -15,7 +15,8 @@ export interface ScannedSegment {
 export interface Survivor {
   readonly segment: number;
   readonly header: RecordHeader;
-  readonly payload: Uint8Array;
+  /** Left out as in the scan. */
+  readonly payload: Uint8Array | undefined;
 }
 
 /** Records that were written and of which no whole copy exists. */

@@ -10,6 +10,7 @@ import { type FileLayer, readWhole, TEMPORARY_SUFFIX } from './file-layer.ts';
 import { type Gap, type MergedLog, mergeSegments, type ScannedSegment, type Survivor } from './log-merge.ts';
 import type { Damage, Recovered } from './log-record.ts';
 import { type FileView, missingFrom, recordOf, settleFile } from './log-repair.ts';
+import type { FoundRecord } from './readable-records.ts';
 import { decodeSegmentHeader, type LogPoint, recordBytes, SEGMENT_HEADER_BYTES } from './record-frame.ts';
 import { type Copy, parseSegmentName, segmentName } from './segment-names.ts';
 import { type SegmentScan, scanSegment } from './segment-scan.ts';
@@ -24,15 +25,26 @@ export interface SegmentState {
 }
 
 export interface RecoveredLog {
+  /** Without the records of the kind `readable`. */
   readonly recovered: Recovered;
+  /** Those, in the order of their appending. */
+  readonly readable: readonly FoundRecord[];
   /** By increasing number; at least one. */
   readonly segments: SegmentState[];
   readonly end: LogPoint;
   readonly salt: number;
 }
 
-/** @throws StorageError NOT_FORMATTED without any segment; CORRUPT if no header of a segment is left */
-export async function recoverLog(files: FileLayer, directory: string): Promise<RecoveredLog> {
+/**
+ * One file at a time is in memory, and of the records of the kind `readable`, which are never mirrored, only where they stand.
+ *
+ * @throws StorageError NOT_FORMATTED without any segment; CORRUPT if no header of a segment is left
+ */
+export async function recoverLog(
+  files: FileLayer,
+  directory: string,
+  readable?: number,
+): Promise<RecoveredLog> {
   const numbers = await segmentNumbers(files, directory);
   const salt = await findSalt(files, directory, numbers);
   const scans: ScannedSegment[] = [];
@@ -41,6 +53,7 @@ export async function recoverLog(files: FileLayer, directory: string): Promise<R
       scanSegment(
         (await readWhole(files, `${directory}/${segmentName(copy, number)}`)) ?? new Uint8Array(0),
         salt,
+        readable,
       );
     scans.push({ number, main: await scan('main'), mirror: await scan('mirror') });
   }
@@ -49,6 +62,7 @@ export async function recoverLog(files: FileLayer, directory: string): Promise<R
   const survivors = groupBySegment(merged.survivors);
   const damage = merged.gaps.flatMap((gap) => describeGap(gap, scans));
   const segments: SegmentState[] = [];
+  const found: FoundRecord[] = [];
   for (const segment of scans) {
     const state: SegmentState = {
       number: segment.number,
@@ -75,14 +89,23 @@ export async function recoverLog(files: FileLayer, directory: string): Promise<R
       };
       damage.push(...describeRepairs(view, merged));
       if (isLast) tornBytes += tornTail(view, merged);
-      const size = await settleFile(files, directory, segment.number, view, merged, salt);
-      if (copy === 'main') state.mainBytes = size;
-      else state.mirrorBytes = size;
+      const settled = await settleFile(files, directory, segment.number, view, merged, salt);
+      if (copy === 'mirror') {
+        state.mirrorBytes = settled.size;
+        continue;
+      }
+      state.mainBytes = settled.size;
+      for (const { header } of wanted) {
+        if (header.kind !== readable) continue;
+        const { sequenceNumber, payloadBytes } = header;
+        const offset = settled.offsets.get(header.position)!;
+        found.push({ segment: segment.number, offset, sequenceNumber, payloadBytes });
+      }
     }
     segments.push(state);
   }
-  const records = merged.survivors.map(recordOf);
-  return { recovered: { records, damage, tornBytes }, segments, end: merged.end, salt };
+  const records = merged.survivors.filter(({ header }) => header.kind !== readable).map(recordOf);
+  return { recovered: { records, damage, tornBytes }, readable: found, segments, end: merged.end, salt };
 }
 
 async function segmentNumbers(files: FileLayer, directory: string): Promise<number[]> {
@@ -196,7 +219,7 @@ function tornTail({ scan, wanted }: FileView, merged: MergedLog): number {
 function endBefore(scan: SegmentScan, position: number): number {
   const before = scan.records.findLast((record) => record.header.position < position);
   if (before === undefined) return Math.min(SEGMENT_HEADER_BYTES, scan.size);
-  return before.offset + recordBytes(before.payload.length);
+  return before.offset + recordBytes(before.header.payloadBytes);
 }
 
 function groupBySegment(survivors: readonly Survivor[]): Map<number, Survivor[]> {

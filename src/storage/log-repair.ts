@@ -3,7 +3,8 @@
  * be the last one; only a tail is cut in place, as there is nothing in it to lose.
  */
 
-import { equalBytes } from '../types/bytes.ts';
+import { assert } from '../types/assert.ts';
+import { concatBytes, equalBytes } from '../types/bytes.ts';
 import { type FileLayer, readWhole, replaceFile } from './file-layer.ts';
 import type { MergedLog, Survivor } from './log-merge.ts';
 import type { LogRecord } from './log-record.ts';
@@ -21,7 +22,14 @@ export interface FileView {
   readonly isNewborn: boolean;
 }
 
-/** Makes the file durable as it should be. Answers its size. */
+/** A file as it was left. */
+interface SettledFile {
+  readonly size: number;
+  /** Where its records stand, by position. */
+  readonly offsets: ReadonlyMap<number, number>;
+}
+
+/** Makes the file durable as it should be. */
 export async function settleFile(
   files: FileLayer,
   directory: string,
@@ -29,18 +37,22 @@ export async function settleFile(
   view: FileView,
   merged: MergedLog,
   salt: number,
-): Promise<number> {
+): Promise<SettledFile> {
   const { name, scan, wanted } = view;
   const start = merged.starts.get(number);
   const clean =
     scan.header !== undefined && scan.damaged.length === 0 && scan.records.length === wanted.length;
   // Without knowing where a segment begins, a header would have to claim that nothing was lost before it.
-  if (start === undefined || (clean && missingFrom(scan, wanted).length === 0)) return scan.size;
+  if (start === undefined || (clean && missingFrom(scan, wanted).length === 0)) {
+    return { size: scan.size, offsets: offsetsIn(scan) };
+  }
   const path = `${directory}/${name}`;
   const actual = (await readWhole(files, path)) ?? new Uint8Array(0);
   const header = scan.header ?? { ...start, number, salt };
-  const expected = assembleFile(encodeSegmentHeader({ ...header, number, salt }), view, merged, actual, salt);
-  if (equalBytes(actual, expected)) return expected.length;
+  const segmentHeader = encodeSegmentHeader({ ...header, number, salt });
+  const { bytes: expected, offsets } = assembleFile(segmentHeader, view, merged, actual, salt);
+  const settled = { size: expected.length, offsets };
+  if (equalBytes(actual, expected)) return settled;
   if (equalBytes(actual.subarray(0, expected.length), expected)) {
     const file = await files.open(path, 'write');
     try {
@@ -52,7 +64,7 @@ export async function settleFile(
   } else {
     await replaceFile(files, path, expected);
   }
-  return expected.length;
+  return settled;
 }
 
 function assembleFile(
@@ -61,11 +73,15 @@ function assembleFile(
   merged: MergedLog,
   actual: Uint8Array,
   salt: number,
-): Uint8Array {
+): { bytes: Uint8Array; offsets: Map<number, number> } {
+  const present = offsetsIn(scan);
   const pieces: { position: number; bytes: () => Uint8Array }[] = wanted.map((survivor) => ({
     position: survivor.header.position,
     bytes: () => {
-      const bytes = new Uint8Array(recordBytes(survivor.payload.length));
+      const offset = present.get(survivor.header.position);
+      const length = recordBytes(survivor.header.payloadBytes);
+      if (offset !== undefined) return actual.subarray(offset, offset + length);
+      const bytes = new Uint8Array(length);
       encodeRecord(bytes, 0, recordOf(survivor), survivor.header, salt);
       return bytes;
     },
@@ -75,14 +91,20 @@ function assembleFile(
     pieces.push({ position: header!.position, bytes: () => actual.subarray(offset, offset + bytes) });
   }
   pieces.sort((a, b) => a.position - b.position);
-  const parts = [segmentHeader, ...pieces.map((piece) => piece.bytes())];
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
+  const offsets = new Map<number, number>();
+  const parts = [segmentHeader];
+  let end = segmentHeader.length;
+  for (const piece of pieces) {
+    const part = piece.bytes();
+    parts.push(part);
+    offsets.set(piece.position, end);
+    end += part.length;
   }
-  return whole;
+  return { bytes: concatBytes(...parts), offsets };
+}
+
+function offsetsIn(scan: SegmentScan): Map<number, number> {
+  return new Map(scan.records.map((record) => [record.header.position, record.offset]));
 }
 
 /**
@@ -106,7 +128,9 @@ export function missingFrom(scan: SegmentScan, wanted: readonly Survivor[]): Sur
   return wanted.filter((survivor) => !present.has(survivor.header.position));
 }
 
+/** Precondition: its payload was not left out. */
 export function recordOf({ header, payload }: Survivor): LogRecord {
+  assert(payload !== undefined, 'what is not mirrored is in the main file or nowhere');
   const { kind, sequenceNumber, mirrored } = header;
   return { kind, sequenceNumber, mirrored, payload };
 }

@@ -10,20 +10,17 @@ import { assert } from '../types/assert.ts';
 import type { FileHandle, FileLayer } from './file-layer.ts';
 import { encodeGroup } from './log-group.ts';
 import type { LogRecord, Recovered } from './log-record.ts';
-import { recoverLog, type SegmentState } from './log-recovery.ts';
-import {
-  encodeSegmentHeader,
-  type LogPoint,
-  PAYLOAD_BYTES_MAX,
-  recordBytes,
-  SEGMENT_HEADER_BYTES,
-} from './record-frame.ts';
+import { type RecoveredLog, recoverLog, type SegmentState } from './log-recovery.ts';
+import { type Place, readableRecords } from './readable-records.ts';
+import { encodeSegmentHeader, PAYLOAD_BYTES_MAX, recordBytes, SEGMENT_HEADER_BYTES } from './record-frame.ts';
 import { segmentName } from './segment-names.ts';
 import { StorageError } from './storage-error.ts';
 
 export interface LogOptions {
   /** `memory`: sync writes without fsync, so a loss of power loses promises. For experiments. */
   readonly durability: 'disk' | 'memory';
+  /** Records of this kind, never mirrored, are not among what an opening recovers: `read` gives them. */
+  readonly readable?: number;
   /** A segment that would become larger is followed by a new one. Default 64 MiB. */
   readonly segmentBytes?: number;
 }
@@ -49,6 +46,13 @@ export interface Log {
    * again and synced before.
    */
   discardBelow(sequenceNumber: number): Promise<void>;
+  /**
+   * The payloads of the readable records with this sequence number, oldest first, without those that are damaged; from their appending
+   * on until they are discarded. Blocks for the disk. @throws StorageError IO
+   */
+  read(sequenceNumber: number): Uint8Array[];
+  /** Of the records that `read` may give. */
+  readableSequenceNumbers(): Iterable<number>;
   /** Of all files, with what is appended and not yet written. */
   readonly bytes: number;
   readonly stats: LogStats;
@@ -88,13 +92,18 @@ export async function openLog(
   directory: string,
   options: LogOptions,
 ): Promise<{ log: Log; recovered: Recovered }> {
-  const { recovered, segments, end, salt } = await recoverLog(files, directory);
-  const last = segments.at(-1)!;
+  const found = await recoverLog(files, directory, options.readable);
+  const last = found.segments.at(-1)!;
   const current = await openSegment(files, directory, last, 'write');
   // What survived may be in the page cache only; later records claim that it is durable.
   await Promise.all([current.main.sync(), current.mirror.sync()]);
   await files.syncDirectory(directory);
-  return { log: createLog(files, directory, options, segments, current, end, salt), recovered };
+  const mains = new Map([[last.number, current.main]]);
+  for (const { segment } of found.readable) {
+    if (mains.has(segment)) continue;
+    mains.set(segment, await files.open(`${directory}/${segmentName('main', segment)}`, 'read'));
+  }
+  return { log: createLog(files, directory, options, found, current, mains), recovered: found.recovered };
 }
 
 interface OpenSegment {
@@ -106,16 +115,18 @@ interface OpenSegment {
 interface Appended {
   readonly record: LogRecord;
   readonly beginsSegment: boolean;
+  /** Undefined if it is not to be read. */
+  readonly place: Place | undefined;
 }
 
 function createLog(
   files: FileLayer,
   directory: string,
   options: LogOptions,
-  segments: SegmentState[],
+  { segments, end: begin, salt, readable: found }: RecoveredLog,
   opened: OpenSegment,
-  begin: LogPoint,
-  salt: number,
+  /** The main files that are open, by segment: that of the current one, and those that are still read from. */
+  mains: Map<number, FileHandle>,
 ): Log {
   const durable = options.durability === 'disk';
   const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT;
@@ -131,6 +142,8 @@ function createLog(
   let waiting: Promise<void> | undefined;
   let discarding: Promise<void> = Promise.resolve();
   let failure: StorageError | undefined;
+  const readable = readableRecords(options.readable, salt, (segment) => mains.get(segment)!);
+  for (const each of found) readable.found(each);
   const stats = { syncs: 0, bytesWritten: 0, records: 0 };
 
   const fail = (error: unknown): never => {
@@ -173,11 +186,21 @@ function createLog(
       store(mirror, state.mirrorBytes, group.mirror),
     ]);
     if (isNew && durable) await files.syncDirectory(directory);
+    notePlaces(run, state.number, state.mainBytes + header.length);
     state.mainBytes += group.main.length;
     state.mirrorBytes += group.mirror.length;
     // Only now: what is listed here before the last one may be discarded, and the last one must survive that.
     if (isNew) segments.push(state);
     stats.bytesWritten += group.main.length + group.mirror.length;
+  };
+
+  /** From here on they are read from the file, where the first of them stands at `begin`. */
+  const notePlaces = (run: readonly Appended[], segment: number, begin: number): void => {
+    let offset = begin;
+    for (const { record, place } of run) {
+      if (place !== undefined) readable.written(place, segment, offset);
+      offset += recordBytes(record.payload.length);
+    }
   };
 
   const store = async (file: FileHandle, offset: number, bytes: Uint8Array): Promise<void> => {
@@ -190,6 +213,9 @@ function createLog(
     if (failure !== undefined) throw failure;
     while (segments.length > 1 && segments[0]!.greatestSequenceNumber < sequenceNumber) {
       const { number } = segments.shift()!;
+      readable.discarded(number);
+      await mains.get(number)?.close();
+      mains.delete(number);
       // One name at a time, oldest first: a crash must not leave a hole, nor a mirror without its main file.
       for (const copy of ['mirror', 'main'] as const) {
         await files.unlink(`${directory}/${segmentName(copy, number)}`);
@@ -201,8 +227,10 @@ function createLog(
   const beginSegment = async (): Promise<void> => {
     const number = current.state.number + 1;
     const state: SegmentState = { number, greatestSequenceNumber: 0, mainBytes: 0, mirrorBytes: 0 };
-    await allSettled([current.main.close(), current.mirror.close()]);
+    // The main file stays open: bodies are read from it until it is discarded.
+    await current.mirror.close();
     current = await openSegment(files, directory, state, 'create');
+    mains.set(number, current.main);
   };
 
   return {
@@ -213,7 +241,7 @@ function createLog(
       const beginsSegment = fill > 0 && (rotating || fill + bytes > segmentBytes);
       rotating = false;
       fill = beginsSegment ? bytes : fill + bytes;
-      appended.push({ record, beginsSegment });
+      appended.push({ record, beginsSegment, place: readable.appended(record) });
       appendedBytes += record.mirrored ? 2 * bytes : bytes;
     },
     async sync() {
@@ -233,6 +261,8 @@ function createLog(
       discarding = discarding.then(() => discard(sequenceNumber)).catch(fail);
       return discarding;
     },
+    read: (sequenceNumber) => readable.read(sequenceNumber),
+    readableSequenceNumbers: () => readable.sequenceNumbers(),
     get bytes() {
       return segments.reduce((sum, state) => sum + state.mainBytes + state.mirrorBytes, appendedBytes);
     },
@@ -243,7 +273,7 @@ function createLog(
       } finally {
         await discarding.catch(() => undefined);
         failure ??= new StorageError('CLOSED', `the log in ${directory} is closed.`);
-        await allSettled([current.main.close(), current.mirror.close()]);
+        await allSettled([...mains.values(), current.mirror].map((file) => file.close()));
       }
     },
   };

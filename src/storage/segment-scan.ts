@@ -15,7 +15,8 @@ import {
 export interface WholeRecord {
   readonly header: RecordHeader;
   readonly offset: number;
-  readonly payload: Uint8Array;
+  /** Left out of a record that is read again when it is asked for. */
+  readonly payload: Uint8Array | undefined;
 }
 
 export interface DamagedStretch {
@@ -35,8 +36,8 @@ export interface SegmentScan {
   readonly damaged: readonly DamagedStretch[];
 }
 
-/** `salt` is that of the log, known from any of its segment headers. */
-export function scanSegment(bytes: Uint8Array, salt: number): SegmentScan {
+/** `salt` is that of the log, known from any of its segment headers. Payloads of the kind `readable` are checked and left out. */
+export function scanSegment(bytes: Uint8Array, salt: number, readable?: number): SegmentScan {
   const records: WholeRecord[] = [];
   const damaged: DamagedStretch[] = [];
   let lastPosition = -1;
@@ -59,7 +60,8 @@ export function scanSegment(bytes: Uint8Array, salt: number): SegmentScan {
     const payloadOffset = offset + RECORD_HEADER_BYTES;
     if (end <= bytes.length && crc32c(bytes, payloadOffset, end, salt) === header.payloadChecksum) {
       // A copy, or one small record that somebody keeps would keep the whole segment in memory.
-      records.push({ header, offset, payload: bytes.slice(payloadOffset, end) });
+      const payload = header.kind === readable ? undefined : bytes.slice(payloadOffset, end);
+      records.push({ header, offset, payload });
     } else {
       damaged.push({ offset, bytes: Math.min(end, bytes.length) - offset, header });
     }

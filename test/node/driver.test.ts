@@ -82,6 +82,8 @@ function createBench(writeSnapshot: () => Promise<void> = async () => undefined)
     async discardBelow(sequenceNumber: number) {
       trace.push(`discard below ${sequenceNumber}`);
     },
+    read: () => [],
+    readableSequenceNumbers: () => [],
     get bytes() {
       return bench.bytes;
     },

@@ -12,6 +12,7 @@ import type { Context } from '../../src/protocol/context.ts';
 import { DEFAULT_GENESIS_LIMITS, type GenesisLimits, makeCluster } from '../../src/protocol/genesis.ts';
 import type { Message } from '../../src/protocol/messages/index.ts';
 import type { DurableRecord } from '../../src/protocol/records.ts';
+import type { BodyStore } from '../../src/protocol/replica/body-store.ts';
 import { type Replica, startReplica, step } from '../../src/protocol/replica/index.ts';
 import type { Destination, Input, Output, Party, ReplicaEvent } from '../../src/protocol/replica/io.ts';
 import { DEFAULT_LOCAL_LIMITS, type LocalLimits } from '../../src/protocol/replica/limits.ts';
@@ -198,6 +199,13 @@ export function makeGroup(options: GroupOptions = {}): Group {
     return to.kind === 'all' ? all : all.filter((_, index) => index !== from);
   }
 
+  const bodiesOf = (index: number): BodyStore => ({
+    sequenceNumbers: () => [],
+    read: (s) =>
+      members[index]!.records.flatMap((record) =>
+        record.type === 'body' && record.sequenceNumber === s ? [record.batch] : [],
+      ),
+  });
   for (let index = 0; index < replicaCount; index++) {
     const { replica, output } = startReplica(
       {
@@ -208,7 +216,7 @@ export function makeGroup(options: GroupOptions = {}): Group {
         leaves: memoryLeafStore(),
         limits,
       },
-      { snapshot: undefined, records: [], promisesLost: false },
+      { snapshot: undefined, records: [], bodies: bodiesOf(index), promisesLost: false },
       clock(),
     );
     members.push({ replica, records: [], events: [], silent: false });

@@ -18,6 +18,7 @@ import { reportEvidence } from './evidence.ts';
 import type { Party } from './io.ts';
 import { becomeLearner } from './promises.ts';
 import { maybePropose } from './requests.ts';
+import { forgetBatches } from './slots.ts';
 import type { Replica } from './state.ts';
 
 /** Enter: batch s was executed. Every K batches the state is frozen, written, and signed for. */
@@ -181,10 +182,7 @@ export function collectGarbage(replica: Replica): void {
   const { oldNewViews } = replica;
   while (oldNewViews.length > 0 && oldNewViews[0]!.keptUntil <= replica.stable) oldNewViews.shift();
   if (low <= replica.logFloor) return;
-  for (const s of replica.slots.keys()) if (s <= low) replica.slots.delete(s);
-  for (const s of replica.unvoted) if (s <= low) replica.unvoted.delete(s);
-  for (const s of replica.log.keys()) if (s <= low) replica.log.delete(s);
-  replica.logFloor = low;
+  forgetBatches(replica, low);
   replica.out.discardBelow = low;
   replica.out.carry = carriedRecords(replica);
 }

@@ -3,6 +3,7 @@
 import { assert } from '../../types/assert.ts';
 import type { SequenceNumber } from '../../types/identities.ts';
 import { type Execution, executeBatch } from '../ledger.ts';
+import type { Batch } from '../messages/batch.ts';
 import { type EntryContent, sameEntry } from '../messages/entry.ts';
 import { maybeCheckpoint } from './checkpointing.ts';
 import { emit, persist } from './effects.ts';
@@ -10,7 +11,7 @@ import { persistBody } from './ordering.ts';
 import { serveHeldReads } from './reading.ts';
 import { sendReply } from './replies.ts';
 import { maybePropose, restartClocks, settlePending } from './requests.ts';
-import { slotOf } from './slots.ts';
+import { findBody, heldBody, keepExecutedBody, slotOf } from './slots.ts';
 import type { LogEntry, Replica } from './state.ts';
 import { isFarBehind } from './status.ts';
 
@@ -21,17 +22,20 @@ export function executeReady(replica: Replica): void {
     const s = replica.ledger.executed.sequenceNumber + 1;
     const entry = replica.log.get(s);
     if (entry === undefined) break;
-    if (entry.batch === undefined) {
+    const held = heldBody(replica, s, entry.batchDigest);
+    const batch = held ?? findBody(replica, s, entry.batchDigest);
+    if (batch === undefined) {
       replica.gapsDirty = true;
       break;
     }
-    executeNext(replica, s, entry);
+    executeNext(replica, s, entry, batch);
+    // One that was read from the log for this does not stay.
+    if (held !== undefined) keepExecutedBody(replica, s, held);
   }
   maybePropose(replica);
 }
 
-function executeNext(replica: Replica, s: SequenceNumber, entry: LogEntry): void {
-  const batch = entry.batch!;
+function executeNext(replica: Replica, s: SequenceNumber, entry: LogEntry, batch: Batch): void {
   const execution = executeBatch(replica.ledger, batch, entry.hashChainDigest);
   const recorded = replica.recordedEntries.get(s);
   if (recorded === undefined) {

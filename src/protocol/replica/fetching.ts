@@ -7,7 +7,7 @@
 import { equalBytes, keyOf } from '../../types/bytes.ts';
 import type { ReplicaIndex } from '../../types/identities.ts';
 import { rejectCommitCertificate } from '../certificates.ts';
-import { batchDigest } from '../messages/batch.ts';
+import { batchBytes, batchDigest } from '../messages/batch.ts';
 import { BODIES_PER_FETCH, type Payload, type Want } from '../messages/fetch.ts';
 import type { MessageOf } from '../messages/index.ts';
 import { onLinks } from './committing.ts';
@@ -15,7 +15,7 @@ import { emit, sendTo } from './effects.ts';
 import { executeReady } from './execution.ts';
 import { onBody, onHeader } from './ordering.ts';
 import { claimsForgottenPromise, onPromises } from './promises.ts';
-import { findBody } from './slots.ts';
+import { hasBody } from './slots.ts';
 import type { LogEntry, Replica, Wanted } from './state.ts';
 import { onTransferPayload, restartTransfer, transferNeeds, wantTransfer } from './state-transfer.ts';
 import { onNewView } from './view-change.ts';
@@ -95,9 +95,16 @@ function bodyNeeds(replica: Replica): Need[] {
     bodies = [];
   };
   const executed = replica.ledger.executed.sequenceNumber;
+  let bytesAhead = 0;
   for (let s = executed + 1; s <= replica.committed && needs.length < replica.limits.fetchesMax; s++) {
     const entry = replica.log.get(s);
-    if (entry === undefined || entry.batch !== undefined) continue;
+    if (entry === undefined) continue;
+    if (hasBody(replica, s, entry.batchDigest)) {
+      bytesAhead += entry.batch === undefined ? 0 : batchBytes(entry.batch);
+      // They wait for one below: more of them would only fill memory.
+      if (bytesAhead > replica.limits.bodyBytesMax) break;
+      continue;
+    }
     // Aligned blocks: the key of a block stays the same while its first bodies arrive one by one.
     const block = Math.floor(s / BODIES_PER_FETCH);
     if (bodies.length > 0 && Math.floor(bodies[0]!.sequenceNumber / BODIES_PER_FETCH) !== block) flush();
@@ -118,7 +125,7 @@ function slotNeeds(replica: Replica): Need[] {
     const slot = replica.slots.get(s);
     if (slot === undefined) continue;
     const header = slot.header?.view === replica.view ? slot.header : undefined;
-    if (header !== undefined && !slot.accepted && findBody(replica, s, header.batchDigest) === undefined) {
+    if (header !== undefined && !slot.accepted && !hasBody(replica, s, header.batchDigest)) {
       const preparers = [...slot.prepares.values()]
         .filter((each) => equalBytes(each.batchDigest, header.batchDigest))
         .map((each) => each.replica);
@@ -304,8 +311,9 @@ function takeBodies(
       continue;
     }
     const entry: LogEntry | undefined = replica.log.get(asked.sequenceNumber);
-    if (entry !== undefined && equalBytes(entry.batchDigest, digest)) entry.batch ??= batch;
-    else {
+    if (entry !== undefined && equalBytes(entry.batchDigest, digest)) {
+      if (!hasBody(replica, asked.sequenceNumber, digest)) entry.batch = batch;
+    } else {
       const slotReason = onBody(replica, asked.sequenceNumber, batch);
       if (slotReason !== undefined) {
         reason = slotReason;

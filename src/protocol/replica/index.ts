@@ -19,6 +19,7 @@ import { type Recovered, recoverReplica } from './recovery.ts';
 import { onGetResult } from './replies.ts';
 import { onRelay, onRequest } from './requests.ts';
 import { onFetch } from './serving.ts';
+import { releaseBodies } from './slots.ts';
 import type { Replica, ReplicaOptions } from './state.ts';
 import { maybeFinishTransfer } from './state-transfer.ts';
 import { onStarted, onStatus, sendDueStatus, statusDueToAll } from './status.ts';
@@ -50,6 +51,7 @@ export function startReplica(
 export function step(replica: Replica, input: Input, clock: Clock): Output {
   replica.now = clock;
   replica.out = emptyOutput();
+  releaseBodies(replica);
   noticeStop(replica);
   // A driver whose every input comes before its tick would never tick: under load that must not stop the clocks.
   if (input.type !== 'tick') onTick(replica);

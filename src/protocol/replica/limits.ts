@@ -10,6 +10,8 @@ export interface LocalLimits {
   readonly unknownSessionsPerKeyMax: number;
   /** The oldest waiting requests, which have clocks and are relayed. */
   readonly clockedRequests: number;
+  /** Bodies of executed batches that stay in memory; the others are read from the log when a peer asks. Also bodies fetched ahead of execution. */
+  readonly bodyBytesMax: number;
   /** READs held until the state they need has been executed. */
   readonly heldReadsMax: number;
   /** T₀ and the largest T, in milliseconds. */
@@ -38,6 +40,7 @@ export const DEFAULT_LOCAL_LIMITS: LocalLimits = {
   pendingPerKeyMax: 1024,
   unknownSessionsPerKeyMax: 8,
   clockedRequests: 16,
+  bodyBytesMax: 64 * 1024 * 1024,
   heldReadsMax: 256,
   requestTimeoutMs: 1_000,
   requestTimeoutMaxMs: 60_000,

@@ -116,7 +116,7 @@ export function onBody(replica: Replica, s: SequenceNumber, batch: Batch): strin
     (slot.prepared !== undefined && equalBytes(slot.prepared.header.batchDigest, digest));
   if (!isWanted) return 'NOT_WANTED';
   const key = keyOf(digest);
-  if (slot.bodies.has(key)) return undefined;
+  if (slot.bodies.has(key) || slot.persistedBodies.has(key)) return undefined;
   const reason = rejectBatch(replica.context, batch);
   if (reason !== undefined) return reason;
   slot.bodies.set(key, batch);

@@ -5,6 +5,7 @@
 
 import { assert } from '../../types/assert.ts';
 import { equalBytes, keyOf } from '../../types/bytes.ts';
+import type { SequenceNumber } from '../../types/identities.ts';
 import { chainOf } from '../hash-chain.ts';
 import { createLedger, readWindowChunks, restoreLedger, snapshotLedger, stateDigestOf } from '../ledger.ts';
 import { batchDigest } from '../messages/batch.ts';
@@ -12,12 +13,13 @@ import { type EntryContent, sameEntry } from '../messages/entry.ts';
 import type { StateSummary } from '../messages/fetch.ts';
 import type { DurableRecord } from '../records.ts';
 import { planNewView } from '../view-change-rules.ts';
+import type { BodyStore } from './body-store.ts';
 import { reportEvidence } from './evidence.ts';
 import { executeReady } from './execution.ts';
 import { type Clock, emptyOutput } from './io.ts';
 import { onNewViewHeader } from './ordering.ts';
 import { becomeLearner, noteOwnPromise } from './promises.ts';
-import { hashChainDigestAt, logLinks, slotOf } from './slots.ts';
+import { hasBody, hashChainDigestAt, logLinks, slotOf } from './slots.ts';
 import type { Replica, ReplicaOptions } from './state.ts';
 
 /** A snapshot as it was read back: every chunk whole. */
@@ -32,8 +34,10 @@ export interface RecoveredSnapshot {
 export interface Recovered {
   /** The newest whole one; undefined if there is none. */
   readonly snapshot: RecoveredSnapshot | undefined;
-  /** In the order of the log; damaged ones are left out. */
-  readonly records: readonly DurableRecord[];
+  /** In the order of the log; damaged ones are left out, and the bodies, which `bodies` gives. */
+  readonly records: readonly Exclude<DurableRecord, { type: 'body' }>[];
+  /** For as long as the replica runs. */
+  readonly bodies: BodyStore;
   /** A promise was damaged in both copies, or the disk was emptied: this replica may have signed what it does not know. */
   readonly promisesLost: boolean;
   /** Chunks of a transfer that was under way. */
@@ -41,7 +45,7 @@ export interface Recovered {
 }
 
 /** A replica in the genesis state, but for the leaves below its snapshot; not yet started. */
-function createReplica(options: ReplicaOptions, clock: Clock): Replica {
+function createReplica(options: ReplicaOptions, bodies: BodyStore, clock: Clock): Replica {
   const { context, index, limits } = options;
   return {
     options,
@@ -80,6 +84,9 @@ function createReplica(options: ReplicaOptions, clock: Clock): Replica {
     commitCertificate: undefined,
     log: new Map(),
     logFloor: 0,
+    bodies,
+    executedBodies: new Map(),
+    executedBodyBytes: 0,
     unlinked: undefined,
     recordedEntries: new Map(),
     signFloor: 0,
@@ -144,7 +151,7 @@ export function recoverReplica(options: ReplicaOptions, recovered: Recovered, cl
   assert(leaves.size >= s, `the leaf store holds ${leaves.size} leaves; the snapshot at ${s} needs as many`);
   // Leaves above the snapshot are made again by replay: what was written without being synced is not to be trusted.
   leaves.truncate(s);
-  const replica = createReplica(options, clock);
+  const replica = createReplica(options, recovered.bodies, clock);
   recover(replica, recovered);
   return replica;
 }
@@ -156,6 +163,7 @@ function recover(replica: Replica, recovered: Recovered): void {
     replica.receivedChunks.set(keyOf(replica.context.crypto.hash(bytes)), bytes);
   }
   if (recovered.snapshot !== undefined) restoreSnapshot(replica, recovered.snapshot);
+  noteBodies(replica);
   for (const record of recovered.records) foldRecord(replica, record);
   findLogFloor(replica);
   finishFold(replica);
@@ -190,7 +198,17 @@ function restoreSnapshot(replica: Replica, snapshot: RecoveredSnapshot): void {
   replica.signFloor = s;
 }
 
-function foldRecord(replica: Replica, record: DurableRecord): void {
+/** Which bodies the log holds, one after the other: together they may be more than memory has room for. */
+function noteBodies(replica: Replica): void {
+  const { cluster, crypto } = replica.context;
+  for (const s of replica.bodies.sequenceNumbers()) {
+    for (const batch of replica.bodies.read(s)) {
+      slotOf(replica, s).persistedBodies.add(keyOf(batchDigest(cluster, crypto, batch)));
+    }
+  }
+}
+
+function foldRecord(replica: Replica, record: Recovered['records'][number]): void {
   switch (record.type) {
     case 'accepted': {
       const { header } = record;
@@ -199,16 +217,6 @@ function foldRecord(replica: Replica, record: DurableRecord): void {
       slot.header = header;
       slot.accepted = true;
       slot.fromNewView = true;
-      return;
-    }
-    case 'body': {
-      const { cluster, crypto } = replica.context;
-      const digest = batchDigest(cluster, crypto, record.batch);
-      const slot = slotOf(replica, record.sequenceNumber);
-      slot.bodies.set(keyOf(digest), record.batch);
-      slot.persistedBodies.add(keyOf(digest));
-      const entry = replica.log.get(record.sequenceNumber);
-      if (entry !== undefined && equalBytes(entry.batchDigest, digest)) entry.batch = record.batch;
       return;
     }
     case 'prepared': {
@@ -311,7 +319,11 @@ function foldCommitted(replica: Replica, record: Extract<DurableRecord, { type: 
 /** How far below the snapshot the log still reaches without a gap: so far it is given to peers. */
 function findLogFloor(replica: Replica): void {
   let floor = replica.ledger.executed.sequenceNumber;
-  while (replica.log.get(floor)?.batch !== undefined) floor--;
+  const isHere = (s: SequenceNumber): boolean => {
+    const entry = replica.log.get(s);
+    return entry !== undefined && hasBody(replica, s, entry.batchDigest);
+  };
+  while (isHere(floor)) floor--;
   replica.logFloor = floor;
   for (const s of replica.log.keys()) if (s <= floor) replica.log.delete(s);
   // Slots above h are kept even where the log has a gap: what was prepared in them belongs into P.

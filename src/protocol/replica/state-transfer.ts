@@ -27,6 +27,7 @@ import { executeReady } from './execution.ts';
 import { addDemerit, allPeers, type Need } from './fetching.ts';
 import { castVotes } from './ordering.ts';
 import { maybePropose, settleSkipped } from './requests.ts';
+import { forgetBatches } from './slots.ts';
 import type { Replica, Transfer } from './state.ts';
 import { verifyNewViewBase } from './view-change.ts';
 
@@ -299,11 +300,8 @@ export function maybeFinishTransfer(replica: Replica, s: SequenceNumber): void {
     if (recorded <= s) replica.recordedEntries.delete(recorded);
   }
   replica.ownEntry = Math.max(replica.ownEntry, s);
-  for (const old of replica.log.keys()) if (old <= s) replica.log.delete(old);
-  for (const old of replica.slots.keys()) if (old <= s) replica.slots.delete(old);
-  for (const old of replica.unvoted) if (old <= s) replica.unvoted.delete(old);
+  forgetBatches(replica, s);
   replica.recentStates.clear();
-  replica.logFloor = s;
   replica.out.discardBelow = s;
   if (replica.committed < s) {
     replica.committed = s;

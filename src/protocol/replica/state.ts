@@ -24,6 +24,7 @@ import type { Read } from '../messages/reply.ts';
 import type { ClientRequest } from '../messages/request.ts';
 import type { StatusMessage } from '../messages/status.ts';
 import type { JustifiedViewChange, NewView, Suspect } from '../messages/view-change.ts';
+import type { BodyStore } from './body-store.ts';
 import type { Clock, Output } from './io.ts';
 import type { LocalLimits } from './limits.ts';
 
@@ -70,7 +71,7 @@ export interface LogEntry {
   readonly hashChainDigest: Digest;
   /** Covers s; its own s may be higher. */
   readonly certificate: CommitCertificate;
-  /** Undefined until it is here; needed for execution, kept for peers until a stable checkpoint covers s. */
+  /** Undefined until it is here, and again where the log's file has it and memory has no room. */
   batch: Batch | undefined;
   /** What executing it gave; undefined before. */
   executed: EntryContent | undefined;
@@ -216,6 +217,12 @@ export interface Replica {
   readonly log: Map<SequenceNumber, LogEntry>;
   /** Batches at or below are gone; HCD is known at it. */
   logFloor: SequenceNumber;
+  /** The bodies that the log's file holds. */
+  readonly bodies: BodyStore;
+  /** Executed batches whose bodies are in memory, oldest first, with their bytes. */
+  readonly executedBodies: Map<SequenceNumber, number>;
+  /** The sum of these. */
+  executedBodyBytes: number;
   /** A quorum committed beyond what our links reach: links are asked for. */
   unlinked: CommitCertificate | undefined;
   /**

@@ -18,7 +18,7 @@ import { reportEvidence } from './evidence.ts';
 import { castVotes } from './ordering.ts';
 import { claimsForgottenPromise, noteEntryHeld, summaryOfHeld } from './promises.ts';
 import { signedEntry } from './replies.ts';
-import { findBody } from './slots.ts';
+import { hasBody } from './slots.ts';
 import type { PeerStatus, Replica, Slot } from './state.ts';
 import { signSuspect, suspect } from './suspicion.ts';
 import { verifyNewViewBase } from './view-change.ts';
@@ -66,9 +66,7 @@ function makeStatus(replica: Replica, peer: ReplicaIndex): StatusMessage {
     const slot = replica.slots.get(replica.committed + 1 + i);
     const header = slot?.header?.view === replica.view ? slot.header : undefined;
     if (header === undefined) setBit(missingHeaders, i);
-    else if (findBody(replica, header.sequenceNumber, header.batchDigest) === undefined) {
-      setBit(missingBodies, i);
-    }
+    else if (!hasBody(replica, header.sequenceNumber, header.batchDigest)) setBit(missingBodies, i);
     const isPrepared = slot?.prepared?.header.view === replica.view;
     if (!isPrepared && !isPeerPrimary && slot?.prepares.get(peer)?.view !== replica.view) {
       setBit(missingPrepares, i);
@@ -200,7 +198,7 @@ function ownPrepare(replica: Replica, slot: Slot, view: View): MessageOf<'prepar
   if (header === undefined || !slot.accepted || header.view !== view) return undefined;
   if (primaryOf(replica.context.cluster, view) === replica.index) return undefined;
   const { batchDigest } = header;
-  if (findBody(replica, sequenceNumber, batchDigest) === undefined) return undefined;
+  if (!hasBody(replica, sequenceNumber, batchDigest)) return undefined;
   const counted = slot.prepares.get(replica.index);
   if (counted?.view === view && equalBytes(counted.batchDigest, batchDigest))
     return { ...counted, type: 'prepare' };

@@ -28,7 +28,7 @@ export function recordsIn(data: string, copy: Copy): PlacedRecord[] {
       const bytes = new Uint8Array(readFileSync(path));
       const salt = decodeSegmentHeader(bytes)!.salt;
       return scanSegment(bytes, salt).records.map(({ header, offset, payload }) => {
-        const record = decode(recordSchema, payload);
+        const record = decode(recordSchema, payload!);
         if (!record.ok) throw new Error(`${path} holds a record that does not decode, at ${offset}`);
         return { path, offset, position: header.position, record: record.value };
       });
