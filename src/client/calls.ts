@@ -7,7 +7,7 @@ import type { Answer } from './outcome.ts';
 
 export interface Call {
   readonly token: number;
-  readonly kind: 'submit' | 'read';
+  readonly kind: 'submit' | 'read' | 'head' | 'observe';
   /** When it began, by the monotonic clock. */
   readonly sinceMs: number;
   resolve(answer: Answer): void;

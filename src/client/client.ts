@@ -3,19 +3,21 @@
  * call waits for ever.
  */
 
+import { decode, encode } from '../codec/index.ts';
 import { randomBytes, signerFromSeed, sodiumCrypto } from '../crypto/sodium-native.ts';
 import {
   type ClientEvent,
+  type ClientInput,
   DEFAULT_CLIENT_LIMITS,
   makeEntryCache,
   type Outcome,
   type Receipt,
 } from '../protocol/client/index.ts';
 import { type Cluster, makeCluster } from '../protocol/genesis.ts';
-import type { Head } from '../protocol/messages/entry.ts';
+import { type Head, headSchema } from '../protocol/messages/entry.ts';
 import type { PublicKey } from '../types/identities.ts';
 import { type Call, makeCalls } from './calls.ts';
-import { ClientError, type OperationOutcome } from './client-error.ts';
+import { ClientError, invalid, type OperationOutcome } from './client-error.ts';
 import { aborted, ended, late } from './endings.ts';
 import { addresseeOf, type LinkState, openLinks } from './links.ts';
 import {
@@ -56,6 +58,18 @@ export interface Client {
   submit(operation: Uint8Array, options?: CallOptions): Promise<Answer>;
   /** Asks something that changes nothing, without ordering it if the replicas agree at once. @throws ClientError */
   read(operation: Uint8Array, options?: ReadOptions): Promise<Answer>;
+  /**
+   * The newest head on which a quorum of replicas agree, at once or as soon as they do. It is not held against this client's own history:
+   * `observe` does that. Before anything was executed there is none, and the call ends as NO_QUORUM. @throws ClientError
+   */
+  head(options?: CallOptions): Promise<Head>;
+  /**
+   * Takes a head that came from elsewhere, such as another client: from now on this client's operations see what led to it. That is so once
+   * a replica has proved that it and what this client has accepted are of one history; then the later of the two is the answer.
+   * @throws ClientError FORKED on proof that they are not, which is kept as evidence and ends the client; REJECTED (NO-PROOF) or NO_QUORUM
+   * if nobody proved anything, which changes nothing; INVALID if no quorum has signed it
+   */
+  observe(head: Head, options?: CallOptions): Promise<Head>;
   /** Ends all calls, links and timers, and stores what must be kept. More calls of it wait for the same. */
   close(): Promise<void>;
 }
@@ -224,11 +238,10 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
     return free;
   }
 
-  function enter(call: Call, operation: Uint8Array): void {
-    const index = chooseSession();
+  function enter(call: Call, index: number, input: ClientInput): void {
     places.set(call, index);
     loads.set(index, (loads.get(index) ?? 0) + 1);
-    sessions.get(index)!.input({ type: call.kind, token: call.token, operation });
+    sessions.get(index)!.input(input);
   }
 
   function leave(call: Call): SessionDriver | undefined {
@@ -254,7 +267,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
 
   async function start(
     kind: Call['kind'],
-    operation: Uint8Array,
+    begin: (call: Call) => void,
     { signal, deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS, onReceipt }: CallOptions,
   ): Promise<Answer> {
     assertDeadline(deadlineMs);
@@ -268,11 +281,36 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
         onDeadline: (call) => endLate(call, deadlineMs),
         onAbort: (call, reason) => detach(call, (outcome) => aborted(outcome, reason)),
       },
-      // A copy: what the caller does to its bytes later must change nothing.
-      (call) => enter(call, operation.slice()),
+      begin,
     );
     if (answer.receipt !== undefined) onReceipt?.(answer.receipt);
     return answer;
+  }
+
+  function order(kind: 'submit' | 'read', operation: Uint8Array, callOptions: CallOptions): Promise<Answer> {
+    // A copy: what the caller does to its bytes later must change nothing.
+    const bytes = operation.slice();
+    const begin = (call: Call): void =>
+      enter(call, chooseSession(), { type: kind, token: call.token, operation: bytes });
+    return start(kind, begin, callOptions);
+  }
+
+  /** Every session holds the head against its own history; those that begin later start from the newest of all. */
+  async function observe(head: Head, callOptions: CallOptions): Promise<Head> {
+    const asked = new Set<number>();
+    const ask = (index: number): Promise<Answer> => {
+      asked.add(index);
+      const begin = (call: Call): void => enter(call, index, { type: 'observe', token: call.token, head });
+      return start('observe', begin, callOptions);
+    };
+    if (over === undefined && sessions.size === 0) startSessionAt(0);
+    let unasked = [...sessions.keys()];
+    const answers: Answer[] = [];
+    do {
+      answers.push(...(await Promise.all(unasked.map(ask))));
+      unasked = [...sessions.keys()].filter((index) => !asked.has(index));
+    } while (unasked.length > 0);
+    return newest(answers.map((answer) => answer.head)) ?? head;
   }
 
   function close(): Promise<void> {
@@ -305,11 +343,27 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
       return accepted();
     },
     links: () => links.states(),
-    submit: (operation, callOptions = {}) => start('submit', operation, callOptions),
+    submit: (operation, callOptions = {}) => order('submit', operation, callOptions),
     read: (operation, { ordered = false, ...callOptions } = {}) =>
-      start(ordered ? 'submit' : 'read', operation, callOptions),
+      order(ordered ? 'submit' : 'read', operation, callOptions),
+    async head(callOptions = {}) {
+      const begin = (call: Call): void => enter(call, chooseSession(), { type: 'head', token: call.token });
+      return (await start('head', begin, callOptions)).head;
+    },
+    observe: async (head, callOptions = {}) => observe(copyHead(head), callOptions),
     close,
   };
+}
+
+/** @throws ClientError INVALID if it is none; whether it is signed is another matter. */
+function copyHead(head: Head): Head {
+  try {
+    const copy = decode(headSchema, encode(headSchema, head));
+    if (copy.ok) return copy.value;
+    throw new Error(copy.error.reason);
+  } catch (error) {
+    throw invalid(`this is no head: ${error instanceof Error ? error.message : String(error)}`, error);
+  }
 }
 
 /** Whether the call's operation is in flight as a request: everything else can be withdrawn, or was never taken. */

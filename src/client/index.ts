@@ -2,6 +2,7 @@
 
 /** Receipts: `encodeReceipt` makes the file, `verifyReceipt` judges it. */
 export { encodeReceipt, type Receipt, verifyReceipt } from '../protocol/accountability/index.ts';
+export type { Head } from '../protocol/messages/entry.ts';
 /** Conditions, expiries and the parts of a multi-operation, for the calls of `kv`. */
 export { kv as kvOperations, kvExpected, kvExpiry } from '../services/kv/index.ts';
 export { type CallOptions, type Client, connect, type ReadOptions } from './client.ts';

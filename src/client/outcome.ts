@@ -4,7 +4,7 @@ import type { Outcome, Receipt, Rejection } from '../protocol/client/index.ts';
 import type { Head } from '../protocol/messages/entry.ts';
 import type { Result } from '../types/result.ts';
 import { fail, ok } from '../types/result.ts';
-import { ClientError } from './client-error.ts';
+import { ClientError, invalid } from './client-error.ts';
 
 export interface Answer {
   readonly result: Uint8Array;
@@ -27,6 +27,9 @@ const REJECTIONS: Readonly<Record<Rejection, string>> = {
   'QUEUE-FULL': 'too many operations wait already; wait for some of them, or use more sessions',
   WITHDRAWN: 'it was withdrawn before it was sent',
   CLOSED: 'the client was closed before it was sent',
+  'BAD-HEAD': 'the head is not signed by a quorum of this cluster',
+  'NO-PROOF':
+    'no replica has proved how the head stands to the history of this client; they may be behind, or on another fork: try again, or take the head to others',
 };
 
 export function answerOf(outcome: Outcome): Result<Answer, ClientError> {
@@ -45,6 +48,7 @@ export function answerOf(outcome: Outcome): Result<Answer, ClientError> {
 function rejected(status: Rejection): ClientError {
   if (status === 'CLOSED') return new ClientError('CLOSED', 'not-applied', REJECTIONS.CLOSED);
   if (status === 'FORKED') return new ClientError('FORKED', 'not-applied', FORKED_TEXT);
+  if (status === 'BAD-HEAD') return invalid(REJECTIONS['BAD-HEAD']);
   return new ClientError('REJECTED', 'not-applied', `not applied: ${REJECTIONS[status]}`, { status });
 }
 

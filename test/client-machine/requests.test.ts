@@ -423,10 +423,10 @@ describe('STALE', () => {
       number,
       payload: { type: 'proof', from, to, root: fork.rootAt(from), path: fork.proof(from, to) },
     });
+    // Their proof is that of a fork: it begins with another L than ours.
     expect(driver.session.accepted).toBe(before);
-    expect(driver.outcomes.has(1)).toBe(false);
-    step(driver, { type: 'close' });
-    expect(driver.outcomes.get(1)).toEqual({ type: 'rejected', status: 'CLOSED' });
+    expect(driver.outcomes.get(1)).toEqual({ type: 'rejected', status: 'FORKED' });
+    expect(eventsOf(driver, 'evidence')).toMatchObject([{ guilty: [0, 1, 2], forked: true }]);
   });
 
   it('on OPEN is healed too', () => {

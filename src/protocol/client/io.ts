@@ -22,8 +22,15 @@ export type ClientInput =
   | { readonly type: 'submit'; readonly token: number; readonly operation: Uint8Array }
   /** An operation that changes nothing. Answered without ordering if Q replicas agree at once. */
   | { readonly type: 'read'; readonly token: number; readonly operation: Uint8Array }
+  /** The newest head on which Q replicas agree, whatever our own history. Never ordered. */
+  | { readonly type: 'head'; readonly token: number }
   /**
-   * Nobody waits for this token any more. What was not sent is rejected as WITHDRAWN, so is a READ, which changes nothing; what is in
+   * A head from elsewhere. It becomes `seen` once a proof shows that it extends our history; a proof that it does not ends the session as
+   * FORKED; without a proof nothing changes (NO-PROOF).
+   */
+  | { readonly type: 'observe'; readonly token: number; readonly head: Head }
+  /**
+   * Nobody waits for this token any more. What was not sent is rejected as WITHDRAWN, so is what changes nothing: a READ, an observed head; what is in
    * flight stays so, and completes in its time.
    */
   | { readonly type: 'withdraw'; readonly token: number }
@@ -41,12 +48,20 @@ export type ClientInput =
   | { readonly type: 'close' };
 
 /** Why an operation was certainly not applied in the client's history. */
-export type Rejection = Exclude<Status, 'OK'> | 'TOO-LARGE' | 'QUEUE-FULL' | 'WITHDRAWN' | 'CLOSED';
+export type Rejection =
+  | Exclude<Status, 'OK'>
+  | 'TOO-LARGE'
+  | 'QUEUE-FULL'
+  | 'WITHDRAWN'
+  | 'CLOSED'
+  /** Of an observed head: no quorum of this cluster has signed it; no replica has proved how it stands to our history. */
+  | 'BAD-HEAD'
+  | 'NO-PROOF';
 
 export type Outcome =
   /** Executed, says a quorum; `result` is that of the receipt's `operation`. A read that was ordered ends like this too. */
   | { readonly type: 'accepted'; readonly result: Uint8Array; readonly receipt: Receipt }
-  /** Q replicas answer this from the state after `head`. */
+  /** Q replicas answer this from the state after `head`; to `head` and `observe` with no bytes. Of `observe`, it is the later of the two heads. */
   | { readonly type: 'read'; readonly result: Uint8Array; readonly head: Head }
   | { readonly type: 'rejected'; readonly status: Rejection }
   /**
@@ -67,8 +82,8 @@ export type ClientEvent =
   | { readonly type: 'opened'; readonly session: SessionNumber }
   | { readonly type: 'sent'; readonly request: ClientRequest; readonly operations: number }
   | { readonly type: 'repeated' }
-  /** A head was taken as `seen`: of an OK, of an accepted read, or of a STALE that was healed. */
-  | { readonly type: 'advanced'; readonly head: Head; readonly by: 'OK' | 'READ' | 'STALE' }
+  /** A head was taken as `seen`: of an OK, of an accepted read, of a STALE that was healed, or one that the caller showed. */
+  | { readonly type: 'advanced'; readonly head: Head; readonly by: 'OK' | 'READ' | 'STALE' | 'OBSERVED' }
   | { readonly type: 'readOrdered'; readonly token: number; readonly reason: 'TIMEOUT' | 'REFUSED' }
   | { readonly type: 'healing'; readonly from: EntryContent; readonly to: EntryContent }
   | {

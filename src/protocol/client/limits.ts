@@ -11,6 +11,8 @@ export interface ClientLimits {
   readonly readMs: number;
   /** How long one replica has to answer a FETCH before the next is asked. */
   readonly fetchMs: number;
+  /** How long a head that the caller shows may hold up what waits while nobody proves how it stands to ours. */
+  readonly proofMs: number;
   /** Operations and reads that wait behind what is in flight, and their bytes. Above: rejected with QUEUE-FULL. */
   readonly queuedMax: number;
   readonly queuedBytesMax: number;
@@ -27,6 +29,7 @@ export const DEFAULT_CLIENT_LIMITS: ClientLimits = {
   resultMs: 20,
   readMs: 200,
   fetchMs: 250,
+  proofMs: 5_000,
   queuedMax: 4_096,
   queuedBytesMax: 16 * 1024 * 1024,
   answersPerReplicaMax: 4,

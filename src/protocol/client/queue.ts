@@ -2,6 +2,7 @@
 
 import type { GenesisLimits } from '../genesis.ts';
 import type { ClientOutput, Rejection } from './io.ts';
+import { giveUp } from './proving.ts';
 import { type ClientSession, complete, land, type Queued } from './session.ts';
 
 /** On `submit` and `read`: the item waits its turn, or is rejected at once. */
@@ -33,6 +34,16 @@ export function withdraw(session: ClientSession, token: number, out: ClientOutpu
     complete([flight.item], { type: 'rejected', status: 'WITHDRAWN' }, out);
     return;
   }
+  if (flight?.type === 'proof' && flight.token === token) {
+    giveUp(session, flight, 'WITHDRAWN', out);
+    return;
+  }
+  const head = session.shown.find((it) => it.token === token);
+  if (head !== undefined) {
+    session.shown = session.shown.filter((it) => it !== head);
+    complete([head], { type: 'rejected', status: 'WITHDRAWN' }, out);
+    return;
+  }
   const item = queue.find((it) => it.token === token);
   if (item === undefined) return;
   session.queue = queue.filter((it) => it !== item);
@@ -55,7 +66,8 @@ export function countJoined(
   let count = 0;
   for (const { kind, operation } of queue) {
     bytes += operation.length;
-    if (kind === 'read' || count === limits.operationsPerRequestMax || bytes > limits.requestBytesMax) break;
+    if (kind !== 'operation' || count === limits.operationsPerRequestMax || bytes > limits.requestBytesMax)
+      break;
     count++;
   }
   return count;
@@ -76,7 +88,7 @@ export function putBack(session: ClientSession, items: readonly Queued[]): void 
 /** Rejects the operations that wait; reads need no session and stay. */
 export function rejectOperations(session: ClientSession, status: Rejection, out: ClientOutput): void {
   const operations = session.queue.filter(({ kind }) => kind === 'operation');
-  session.queue = session.queue.filter(({ kind }) => kind === 'read');
+  session.queue = session.queue.filter(({ kind }) => kind !== 'operation');
   for (const { operation } of operations) session.queuedBytes -= operation.length;
   complete(operations, { type: 'rejected', status }, out);
 }

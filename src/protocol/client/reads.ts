@@ -21,6 +21,7 @@ import {
   advance,
   type ClientSession,
   complete,
+  genesisSeen,
   land,
   noteVerified,
   type ReadFlight,
@@ -41,7 +42,8 @@ export function startRead(session: ClientSession, nowMs: number, out: ClientOutp
       type: 'read',
       nonce,
       operation: item!.operation,
-      seen: seenOf(session),
+      // A head is asked for whatever our own history; to be taken as `seen` it must be shown and proved.
+      seen: item!.kind === 'head' ? genesisSeen(session) : seenOf(session),
       at: undefined,
       designated: nonce[0]! % session.context.cluster.thresholds.replicaCount,
     },
@@ -111,7 +113,7 @@ export function onReadReply(
   const { quorumSize, liveWhile } = context.cluster.thresholds;
   if (reply.status !== 'OK') {
     // So many refuse that no quorum is left to agree: ordered, the refusal is signed.
-    if (refusers(flight.answers) > liveWhile) orderRead(session, flight, 'REFUSED', out);
+    if (refusers(flight.answers) > liveWhile) giveUpReading(session, flight, 'REFUSED', out);
     return undefined;
   }
   if (agreeing.length < quorumSize) {
@@ -132,7 +134,7 @@ export function onReadReply(
     agreeing.map(({ entry }) => entry),
     quorumSize,
   );
-  advance(session, head, 'READ', out);
+  if (flight.item.kind === 'read') advance(session, head, 'READ', out);
   land(session);
   complete([flight.item], { type: 'read', result: full.result, head }, out);
   return undefined;
@@ -161,14 +163,15 @@ function maybeAskAgain(flight: ReadFlight, quorumSize: number, out: ClientOutput
   out.sends.push({ to: 'all', message: flight.message });
 }
 
-/** The read becomes an operation, ahead of all that waits. */
-function orderRead(
+/** The read becomes an operation, ahead of all that waits. A head is asked for once more. */
+function giveUpReading(
   session: ClientSession,
   flight: ReadFlight,
   reason: 'TIMEOUT' | 'REFUSED',
   out: ClientOutput,
 ): void {
   land(session);
+  if (flight.item.kind === 'head') return putBack(session, [flight.item]);
   putBack(session, [{ ...flight.item, kind: 'operation' }]);
   out.events.push({ type: 'readOrdered', token: flight.item.token, reason });
 }
@@ -181,7 +184,7 @@ export function onReadTick(
   out: ClientOutput,
 ): void {
   const { agreed } = flight;
-  if (nowMs >= flight.orderAtMs) orderRead(session, flight, 'TIMEOUT', out);
+  if (nowMs >= flight.orderAtMs) giveUpReading(session, flight, 'TIMEOUT', out);
   else if (agreed !== undefined && nowMs >= agreed.inquiry.askAtMs) {
     const replier = nextReplica(agreed.inquiry, session.limits, nowMs);
     // The same READ again, of that one state: the replica needs to keep nothing for it.

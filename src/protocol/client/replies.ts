@@ -8,10 +8,10 @@ import type { Reply, Status } from '../messages/reply.ts';
 import { headOf } from '../version-vector.ts';
 import { rejectResults, verifyReply } from './acceptance.ts';
 import { addAnswer } from './answers.ts';
-import { startHealing } from './healing.ts';
 import { makeInquiry } from './inquiry.ts';
 import type { ClientOutput, Rejection } from './io.ts';
 import { readSessionNumber } from './open.ts';
+import { startHealing } from './proving.ts';
 import { putBack, rejectOperations } from './queue.ts';
 import {
   type Agreed,

@@ -17,12 +17,13 @@ import type { Answers } from './answers.ts';
 import type { DurableSession } from './durable.ts';
 import type { EntryCache } from './entry-cache.ts';
 import type { Inquiry } from './inquiry.ts';
-import type { ClientOutput, Outcome, Rejection } from './io.ts';
+import type { ClientEvent, ClientOutput, Outcome, Rejection } from './io.ts';
 import type { ClientLimits } from './limits.ts';
 
 /** An operation that waits, or is in flight. */
 export interface Queued {
-  readonly kind: 'operation' | 'read';
+  /** 'head': a READ of nothing, for the entry that answers it. */
+  readonly kind: 'operation' | 'read' | 'head';
   readonly token: number;
   readonly operation: Uint8Array;
 }
@@ -64,17 +65,26 @@ export interface ReadFlight {
   readonly orderAtMs: number;
 }
 
-/** After STALE: waiting for the proof that our head's log is a beginning of the answer's. */
-export interface HealFlight {
-  readonly type: 'heal';
-  readonly from: Head;
-  readonly to: Head;
+/** A head that the caller shows. */
+export interface Shown {
+  readonly token: number;
+  readonly head: Head;
+}
+
+/** Waiting for the proof of how another head stands to ours. */
+export interface ProofFlight {
+  readonly type: 'proof';
+  readonly own: Head;
+  readonly theirs: Head;
+  /** Of the caller who showed it; undefined after STALE. */
+  readonly token: number | undefined;
   /** Of the FETCHes; the same for every replica asked, since the proof speaks for itself. */
   readonly number: number;
   readonly inquiry: Inquiry;
+  readonly giveUpAtMs: number;
 }
 
-export type Flight = RequestFlight | ReadFlight | HealFlight;
+export type Flight = RequestFlight | ReadFlight | ProofFlight;
 
 export interface ClientSession {
   readonly context: Context;
@@ -94,6 +104,8 @@ export interface ClientSession {
   /** In the order in which they were submitted. */
   queue: Queued[];
   queuedBytes: number;
+  /** Heads that wait to be held against ours, before anything else that waits. */
+  shown: Shown[];
   flight: Flight | undefined;
   /** Whether a quorum can be reached; while not, no new flight begins. */
   reachesQuorum: boolean;
@@ -105,10 +117,15 @@ export interface ClientSession {
 }
 
 /** `seen` of the next request: the accepted head's (s, HCD), or genesis. */
-export function seenOf({ accepted, context }: ClientSession): Seen {
+export function seenOf(session: ClientSession): Seen {
+  const { accepted } = session;
   return accepted === undefined
-    ? { sequenceNumber: 0, hashChainDigest: context.cluster.id }
+    ? genesisSeen(session)
     : { sequenceNumber: accepted.sequenceNumber, hashChainDigest: accepted.hashChainDigest };
+}
+
+export function genesisSeen({ context }: ClientSession): Seen {
+  return { sequenceNumber: 0, hashChainDigest: context.cluster.id };
 }
 
 /** What the next process of this key must know. */
@@ -131,7 +148,7 @@ export function durableOf(session: ClientSession): DurableSession {
 export function advance(
   session: ClientSession,
   head: Head,
-  by: 'OK' | 'READ' | 'STALE',
+  by: Extract<ClientEvent, { type: 'advanced' }>['by'],
   out: ClientOutput,
 ): void {
   if (head.sequenceNumber <= acceptedSequenceNumber(session)) return;
@@ -150,14 +167,15 @@ export function land(session: ClientSession): void {
   session.flight = undefined;
 }
 
-export function complete(items: readonly Queued[], outcome: Outcome, out: ClientOutput): void {
+export function complete(items: readonly Pick<Queued, 'token'>[], outcome: Outcome, out: ClientOutput): void {
   for (const { token } of items) out.completions.push({ token, outcome });
 }
 
 /** Ends the session for good: what was never sent is rejected. What was in flight must have been completed. */
 export function end(session: ClientSession, status: Rejection, out: ClientOutput): void {
-  complete(session.queue, { type: 'rejected', status }, out);
+  complete([...session.queue, ...session.shown], { type: 'rejected', status }, out);
   session.queue = [];
+  session.shown = [];
   session.queuedBytes = 0;
   session.ended = status;
 }

@@ -10,9 +10,9 @@ import type { Message } from '../messages/index.ts';
 import type { Clock } from '../replica/io.ts';
 import type { DurableSession } from './durable.ts';
 import { type EntryCache, makeEntryCache } from './entry-cache.ts';
-import { onFetched, onHealTick } from './healing.ts';
 import { type ClientInput, type ClientOutput, emptyClientOutput } from './io.ts';
 import type { ClientLimits } from './limits.ts';
+import { enqueueHead, giveUp, onFetched, onProofTick, startObserving } from './proving.ts';
 import { enqueue, withdraw } from './queue.ts';
 import { onReadReply, onReadTick, startRead } from './reads.ts';
 import { onReply } from './replies.ts';
@@ -58,6 +58,7 @@ export function startSession(
     timestamp: restored?.timestamp ?? 0,
     queue: [],
     queuedBytes: 0,
+    shown: [],
     flight: undefined,
     reachesQuorum: true,
     nextFetchNumber: 1,
@@ -99,14 +100,18 @@ export function clientStep(session: ClientSession, input: ClientInput, clock: Cl
     case 'submit':
     case 'read': {
       const { token, operation } = input;
-      if (!Number.isSafeInteger(token) || token < 0) {
-        throw new Error(
-          `a token must be an integer ≥ 0, got ${token}: negative ones name restored operations`,
-        );
-      }
+      assertToken(token);
       enqueue(session, { kind: input.type === 'read' ? 'read' : 'operation', token, operation }, out);
       break;
     }
+    case 'head':
+      assertToken(input.token);
+      enqueue(session, { kind: 'head', token: input.token, operation: new Uint8Array(0) }, out);
+      break;
+    case 'observe':
+      assertToken(input.token);
+      enqueueHead(session, input.token, input.head, out);
+      break;
     case 'withdraw':
       withdraw(session, input.token, out);
       break;
@@ -132,6 +137,12 @@ export function clientStep(session: ClientSession, input: ClientInput, clock: Cl
       unreachable(input);
   }
   return finish(session, nowMs, out);
+}
+
+function assertToken(token: number): void {
+  if (!Number.isSafeInteger(token) || token < 0) {
+    throw new Error(`a token must be an integer ≥ 0, got ${token}: negative ones name restored operations`);
+  }
 }
 
 /** Answers why the message was refused, if it was. */
@@ -167,23 +178,26 @@ function onTick(session: ClientSession, nowMs: number, out: ClientOutput): void 
   const { flight } = session;
   if (flight?.type === 'request') onRequestTick(session, flight, nowMs, out);
   else if (flight?.type === 'read') onReadTick(session, flight, nowMs, out);
-  else if (flight?.type === 'heal') onHealTick(session, flight, nowMs, out);
+  else if (flight?.type === 'proof') onProofTick(session, flight, nowMs, out);
 }
 
-/** What was sent may still be applied; a read changes nothing, and what waits or is being healed was not applied. */
+/** What was sent may still be applied; a read changes nothing, and what waits was not applied. */
 function onClose(session: ClientSession, out: ClientOutput): void {
   const { flight } = session;
   if (flight?.type === 'request') complete(flight.items, { type: 'unknown', reason: 'CLOSED' }, out);
   if (flight?.type === 'read') complete([flight.item], { type: 'rejected', status: 'CLOSED' }, out);
+  if (flight?.type === 'proof') giveUp(session, flight, 'CLOSED', out);
   session.flight = undefined;
   end(session, 'CLOSED', out);
 }
 
 /** Ends every step: starts the next flight if there is none, and says what to store and when to come back. */
 function finish(session: ClientSession, nowMs: number, out: ClientOutput): ClientOutput {
+  // One replica can prove what a shown head is: it needs no quorum in reach. What it comes to may take no time at all.
+  while (session.flight === undefined && session.shown.length > 0) startObserving(session, nowMs, out);
   const next = session.queue[0];
   if (session.flight === undefined && session.reachesQuorum && next !== undefined) {
-    if (next.kind === 'read') startRead(session, nowMs, out);
+    if (next.kind !== 'operation') startRead(session, nowMs, out);
     else if (session.number === undefined) startOpen(session, nowMs, out);
     else startRequest(session, nowMs, out);
   }
@@ -203,8 +217,8 @@ function wakeAtMs({ flight }: ClientSession): number {
       return flight.agreed?.inquiry.askAtMs ?? flight.repeatAtMs;
     case 'read':
       return Math.min(flight.agreed?.inquiry.askAtMs ?? flight.orderAtMs, flight.orderAtMs);
-    case 'heal':
-      return flight.inquiry.askAtMs;
+    case 'proof':
+      return Math.min(flight.inquiry.askAtMs, flight.giveUpAtMs);
     default:
       return unreachable(flight);
   }
