@@ -101,7 +101,7 @@ async function refuseUsed(directory: string): Promise<void> {
   if (names.length === 0) return;
   const wayOut = existsSync(clusterPaths(directory).client)
     ? `holds a cluster: run it with "bft2f up${directoryOption(directory)}", or name another directory with --directory`
-    : 'is not empty, and holds no complete cluster: name another directory with --directory';
+    : 'is not empty, and holds no complete cluster: name another directory with --directory, or remove this one if an init that failed left it';
   throw new CommandError(EXIT.usage, `${directory} ${wayOut}`);
 }
 

@@ -2,7 +2,7 @@
  * Private keys on disk. Each operator makes its own; nobody else ever sees it, so a file that others can read is refused rather than used.
  */
 
-import { open, stat } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import { generateSeed, signerFromSeed } from '../crypto/sodium-native.ts';
 import { equalBytes, toHex } from '../types/bytes.ts';
 import { PUBLIC_KEY_BYTES, type PublicKey } from '../types/identities.ts';
@@ -49,6 +49,10 @@ export async function writeKeyFile(path: string, key: KeyPair): Promise<void> {
     try {
       await file.writeFile(text);
       await file.sync();
+    } catch (error) {
+      // Half a key is none, and would be in the way of the next attempt.
+      await rm(path, { force: true });
+      throw error;
     } finally {
       await file.close();
     }

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { PROGRAM } from './support/program.ts';
+import { PROGRAM, PROGRAM_DIRECTORY, ROOT } from './support/program.ts';
 
 const LOCK = fileURLToPath(new URL('../../package-lock.json', import.meta.url));
 
@@ -36,7 +36,11 @@ interface Running {
 }
 
 function start(...args: string[]): Running {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return startNode(PROGRAM, ...args);
+}
+
+function startNode(...args: string[]): Running {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
   let err = '';
   const looks = new Set<() => void>();
@@ -78,6 +82,18 @@ function pidOf(index: number): number {
   return Number(readFileSync(join(directory, `replica-${index}`, 'pid'), 'utf8'));
 }
 
+/** README's program, on the cluster of this test and the package as it was compiled for it. */
+function runReadmeProgram() {
+  const blocks = readFileSync(join(ROOT, 'README.md'), 'utf8').matchAll(/^```ts\n(.*?)^```/gms);
+  const program = [...blocks].map(([, code]) => code!).find((code) => code.includes('await connect('))!;
+  const path = join(PROGRAM_DIRECTORY, 'readme.mjs');
+  const adapted = program
+    .replace(/'bft2f\/(\w+)'/g, "'./$1/index.js'")
+    .replaceAll('.bft2f/', `${directory}/`);
+  writeFileSync(path, adapted);
+  return startNode(path).ended;
+}
+
 /** What a replica logged last. */
 function lastLine(index: number): unknown {
   const log = readFileSync(join(directory, `replica-${index}`, 'log.jsonl'), 'utf8');
@@ -91,6 +107,11 @@ describe('init, up, kv, status, stop', () => {
     const up = start('up', ...extra);
     await up.until('stop with Ctrl-C');
     expect(await bft2f('kv', 'put', 'a', '1', ...extra)).toMatchObject({ code: 0 });
+
+    expect(await runReadmeProgram()).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^hello as of batch \d+\n$/),
+    });
 
     process.kill(pidOf(0), 'SIGKILL');
     await up.until('replica 0 was ended by SIGKILL');

@@ -66,7 +66,7 @@ Examples:
       });
       const seconds = (performance.now() - startMs) / 1000;
       terminal.err(
-        `loaded ${entries.length} entries in ${seconds.toFixed(1)} s (${Math.round(entries.length / seconds)}/s)\n`,
+        `loaded ${entries.length} ${entries.length === 1 ? 'entry' : 'entries'} in ${seconds.toFixed(1)} s (${Math.round(entries.length / seconds)}/s)\n`,
       );
     });
 }
