@@ -43,6 +43,24 @@ function testsOnOtherNode() {
   return node === undefined ? one(false) : testsOn(node);
 }
 
+/** Clusters of four and of seven, all correct or with as many Byzantine replicas as they must bear. */
+const SIMULATIONS = [
+  ['--seeds', '1500'],
+  ['--seeds', '500', '--faulty', '1'],
+  ['--seeds', '350', '--replicas', '7'],
+  ['--seeds', '150', '--replicas', '7', '--faulty', '2'],
+];
+
+/** Runs from seeds, on all processors: each kind of cluster is one check. A failure prints the command that replays it. */
+function simulations() {
+  if (!run(process.execPath, [tool('typescript/bin/tsc'), '-p', 'tsconfig.tools.json'])) return one(false);
+  const passed = SIMULATIONS.filter((options) => {
+    console.log(`\nnpm run sim -- ${options.join(' ')}`);
+    return run(process.execPath, ['dist-tools/scripts/sim.js', ...options]);
+  }).length;
+  return { passed, failed: SIMULATIONS.length - passed, skipped: 0 };
+}
+
 const SOURCES = ['src', 'test', 'scripts', 'examples', 'bench', 'adversary'].filter(
   (directory) => existsSync(join(root, directory)) && readdirSync(join(root, directory)).length > 0,
 );
@@ -66,6 +84,7 @@ const STAGES = {
     ...CHECKS,
     ['tests', tests()],
     [`tests on Node ${OTHER_NODE}`, testsOnOtherNode],
+    ['simulation', simulations],
     ['end-to-end tests', tests('--config', 'vitest.e2e.config.ts')],
   ],
 };

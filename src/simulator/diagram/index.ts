@@ -93,7 +93,7 @@ export function drawDiagram(lines: Iterable<TraceLine>, options: DiagramOptions 
   ].join('\n');
   const height = legend.bottom + MARGIN;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${Math.ceil(width)} ${Math.ceil(height)}" width="${Math.ceil(width)}" height="${Math.ceil(height)}" font-family="${escapeText(FONT)}" font-size="11" fill="${INK}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${Math.ceil(width)} ${Math.ceil(height)}" width="${Math.ceil(width)}" height="${Math.ceil(height)}" role="img" aria-label="A simulated run as a space-time diagram" font-family="${escapeText(FONT)}" font-size="11" fill="${INK}">`,
     '<style>.halo{paint-order:stroke;stroke:#fff;stroke-width:3px;stroke-linejoin:round}</style>',
     drawDefinitions(canvas),
     element('rect', { width: '100%', height: '100%', fill: '#fff' }),
@@ -323,17 +323,21 @@ function drawOperations({ picture, window, scale, y }: Canvas): string {
 }
 
 function drawArrows({ picture, window, scale, y, isShown }: Canvas): string {
-  return picture.arrows
-    .filter(
-      (arrow) =>
-        isShown(arrow.kind) &&
-        (arrow.endAt ?? arrow.sentAt) >= window.fromUs &&
-        arrow.sentAt <= window.toUs &&
-        // One that is under way all the time would only cross out the picture.
-        (arrow.sentAt >= window.fromUs || arrow.endAt! <= window.toUs),
-    )
-    .map((arrow) => drawArrow(arrow, scale, y))
-    .join('\n');
+  return (
+    picture.arrows
+      .filter(
+        (arrow) =>
+          isShown(arrow.kind) &&
+          (arrow.endAt ?? arrow.sentAt) >= window.fromUs &&
+          arrow.sentAt <= window.toUs &&
+          // One that is under way all the time would only cross out the picture.
+          (arrow.sentAt >= window.fromUs || arrow.endAt! <= window.toUs),
+      )
+      // Two that go the same way hide one another: the rarer one is on top.
+      .sort((a, b) => MESSAGE_ORDER.indexOf(a.kind) - MESSAGE_ORDER.indexOf(b.kind))
+      .map((arrow) => drawArrow(arrow, scale, y))
+      .join('\n')
+  );
 }
 
 /** One that is lost ends in a cross on its way; one that arrives later than the trace ends has no head. */
