@@ -127,6 +127,7 @@ export function makeClientDriver(options: ClientDriverOptions): ClientDriver {
       if (persist !== undefined) stored = persist;
       for (const { to, message } of output.sends) options.send(to === 'all' ? replicas : [to], message);
       for (const completion of output.completions) complete(completion);
+      for (const event of output.events) observer.onClientEvent(options.endpoint, event);
     };
     if (persistedAtUs === kernel.nowUs) emit();
     else kernel.schedule(persistedAtUs - kernel.nowUs, emit);
@@ -222,9 +223,15 @@ function outcomeOf({ outcome }: Completion): Outcome {
         type: 'accepted',
         result: outcome.result,
         sequenceNumber: outcome.receipt.head.sequenceNumber,
+        receipt: outcome.receipt,
       };
     case 'read':
-      return { type: 'read', result: outcome.result, sequenceNumber: outcome.head.sequenceNumber };
+      return {
+        type: 'read',
+        result: outcome.result,
+        sequenceNumber: outcome.head.sequenceNumber,
+        head: outcome.head,
+      };
     case 'rejected':
       return { type: 'rejected', status: outcome.status };
     case 'unknown':

@@ -26,7 +26,9 @@ import { BUGS, type BugName } from './bugs.ts';
 import { type Agreement, checkAgreement } from './checkers/agreement.ts';
 import { checkBoundedMemory } from './checkers/bounded-memory.ts';
 import { checkExecutions, type Executions } from './checkers/executions.ts';
+import { checkForkStar, type ForkStar } from './checkers/fork-star.ts';
 import { checkNoEquivocation } from './checkers/no-equivocation.ts';
+import { checkNoFraming } from './checkers/no-framing.ts';
 import { checkPersistBeforeSpeak } from './checkers/persist-before-speak.ts';
 import { checkTestimony } from './checkers/testimony.ts';
 import { checkVoteChain } from './checkers/vote-chain.ts';
@@ -65,6 +67,10 @@ export interface ClusterOptions {
   /** What a machine runs instead of the correct replica; such a replica counts as faulty. */
   readonly program?: (replica: ReplicaIndex, correct: ReplicaProgram, owner: ProgramOwner) => ReplicaProgram;
   readonly sabotage?: DriverSabotage;
+  /** What a faulty client does with each message instead of sending it; a client without one is correct. */
+  readonly lyingClient?: (client: number, owner: ClientOwner) => ClientSend | undefined;
+  /** What is judged; linearizable if left out. */
+  readonly promise?: Promised;
   /** All replicas, or all clients, have it. */
   readonly bug?: BugName | undefined;
   /** Events kept for the trace; 0 for none. */
@@ -79,17 +85,36 @@ export interface ProgramOwner {
   readonly limits: LocalLimits;
 }
 
+/** What a faulty client's program knows. */
+export interface ClientOwner {
+  readonly context: Context;
+  readonly signer: Signer;
+  readonly kernel: Kernel;
+  readonly random: Random;
+  readonly genesisLimits: GenesisLimits;
+  readonly send: ClientSend;
+}
+
+export type ClientSend = (to: readonly ReplicaIndex[], message: Message) => void;
+
+/** By how many are faulty (docs/protocol.md §1). What binds correct replicas alone is judged in any case. */
+export type Promised = 'linearizable' | 'fork*' | 'nothing';
+
 export interface SimulatedCluster {
   readonly kernel: Kernel;
   readonly context: Context;
   /** The replicas' keys, for those that lie in their own name. */
   readonly signers: readonly Signer[];
+  readonly clientKeys: readonly PublicKey[];
   readonly network: Network;
   readonly replicas: readonly ReplicaDriver[];
   readonly disks: readonly Disk[];
   readonly clients: readonly ClientDriver[];
+  readonly promise: Promised;
   readonly agreement: Agreement;
   readonly executions: Executions;
+  /** Where fork* is promised and no more. */
+  readonly forks: ForkStar | undefined;
   readonly eventDigest: EventDigest;
   readonly trace: Trace | undefined;
   readonly ambushes: Ambushes;
@@ -97,6 +122,7 @@ export interface SimulatedCluster {
   readonly violations: readonly Violation[];
   readonly report: Report;
   isCorrect(replica: ReplicaIndex): boolean;
+  isCorrectClient(client: number): boolean;
   crash(replica: ReplicaIndex): void;
   restart(replica: ReplicaIndex): void;
   pause(replica: ReplicaIndex): void;
@@ -154,9 +180,30 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
 
   const clientKeyOf = (endpoint: Endpoint): PublicKey =>
     clientSigners[endpoint - options.replicas]!.publicKey;
-  const agreement = checkAgreement(isCorrect, report);
-  const executions = checkExecutions(isCorrect, clientKeyOf, report);
+  // With more than f faulty replicas there may be many histories: what presumes a single one has no say.
+  const promise = options.promise ?? 'linearizable';
+  const reportOfOneHistory: Report = (kind, property, text) => {
+    if (promise === 'linearizable') report(kind, property, text);
+  };
+  const lyingClients = new Set<Endpoint>();
+  const agreement = checkAgreement(isCorrect, reportOfOneHistory);
+  const executions = checkExecutions(
+    isCorrect,
+    (client) => (lyingClients.has(client) ? undefined : clientKeyOf(client)),
+    (key) => endpointsOfKey.get(keyOf(key))?.some((client) => !lyingClients.has(client)) === true,
+    reportOfOneHistory,
+  );
   const persistence = checkPersistBeforeSpeak(context, isCorrect, report);
+  const forks =
+    promise === 'fork*'
+      ? checkForkStar({
+          context,
+          isCorrect,
+          stateOf: (replica) => replicas[replica]?.running?.state,
+          clientKeyOf: (client) => (lyingClients.has(client) ? undefined : clientKeyOf(client)),
+          report,
+        })
+      : undefined;
   const eventDigest = digestEvents(kernel);
   const traceLines = options.traceLines ?? 0;
   const trace = traceLines > 0 ? keepTrace(kernel, options.replicas, traceLines) : undefined;
@@ -167,9 +214,11 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     agreement,
     executions,
     persistence,
+    ...(forks === undefined ? [] : [forks]),
     checkNoEquivocation(options.replicas, isCorrect, report),
     checkVoteChain(context, isCorrect, report),
     checkTestimony(context, isCorrect, report),
+    checkNoFraming(isCorrect, (client) => !lyingClients.has(client), report),
     checkBoundedMemory(
       (replica) => replicas[replica]?.running?.state,
       (replica) => disks[replica]!.size,
@@ -262,9 +311,20 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
       sabotage: { ...options.sabotage, ...bug.sabotage },
     });
   });
-  const clients: readonly ClientDriver[] = clientSigners.map((signer, i) =>
-    makeClientDriver({
-      endpoint: options.replicas + i,
+  const clients: readonly ClientDriver[] = clientSigners.map((signer, i) => {
+    const endpoint = options.replicas + i;
+    const send: ClientSend = (to, message) => network.send(endpoint, to, message);
+    const lying = options.lyingClient?.(i, {
+      context,
+      signer,
+      kernel,
+      random: random.fork(`lying client ${i}`),
+      genesisLimits: genesis.limits,
+      send,
+    });
+    if (lying !== undefined) lyingClients.add(endpoint);
+    return makeClientDriver({
+      endpoint,
       name: `c${i}`,
       kernel,
       random: random.fork(`client ${i}`),
@@ -274,11 +334,13 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
       limits: { ...DEFAULT_CLIENT_LIMITS, ...options.clientLimits },
       durable: options.durableClients ?? false,
       observer,
-      report,
+      report: (kind, property, text) => {
+        if (lying === undefined) report(kind, property, text);
+      },
       bend: bug.bendSession,
-      send: (to, message) => network.send(options.replicas + i, to, message),
-    }),
-  );
+      send: lying ?? send,
+    });
+  });
 
   function connect(a: Endpoint, b: Endpoint): void {
     if (network.isCut(a, b) || network.isCut(b, a)) return;
@@ -309,18 +371,22 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     kernel,
     context,
     signers,
+    clientKeys: clientSigners.map((signer) => signer.publicKey),
     network,
     replicas,
     disks,
     clients,
+    promise,
     agreement,
     executions,
+    forks,
     eventDigest,
     trace,
     ambushes,
     violations,
     report,
     isCorrect,
+    isCorrectClient: (client) => !lyingClients.has(options.replicas + client),
     crash(index) {
       if (replicas[index]!.state === 'down') return;
       cluster.tell(`crash ${index}`, { type: 'crash', replica: index });

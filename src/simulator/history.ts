@@ -13,6 +13,15 @@ export interface Operation<Input, Output> {
   readonly completedAt: number;
   /** Undefined: the outcome is unknown, so it may have taken effect at any time after its invocation, or never. */
   readonly output: Output | undefined;
+  /** Where it was answered from, if that is known: what forks are told apart by (fork-linearizability.ts). */
+  readonly place?: Place;
+}
+
+export interface Place {
+  /** The HCD of the history that the answer came from. */
+  readonly history: string;
+  /** False: it was read from that history and is no part of it. */
+  readonly ordered: boolean;
 }
 
 /** Collects a history while the operations run. */
@@ -20,11 +29,13 @@ export interface HistoryRecorder<Input, Output> {
   /** The operation has been submitted; answers its number. */
   invoke(client: string, input: Input): number;
   /** It has been answered. */
-  complete(operation: number, output: Output): void;
+  complete(operation: number, output: Output, place?: Place): void;
   /** It certainly had no effect: it is no part of the history. */
   reject(operation: number): void;
   /** In order of invocation; what is neither complete nor rejected has an unknown outcome. */
   operations(): readonly Operation<Input, Output>[];
+  /** With what was rejected: in another fork it may have taken effect all the same. */
+  everything(): readonly Operation<Input, Output>[];
 }
 
 export function recordHistory<Input, Output>(): HistoryRecorder<Input, Output> {
@@ -42,7 +53,8 @@ export function recordHistory<Input, Output>(): HistoryRecorder<Input, Output> {
       });
       return operations.length - 1;
     },
-    complete(operation, output) {
+    complete(operation, output, place) {
+      if (place !== undefined) operations[operation]!.place = place;
       operations[operation]!.completedAt = now++;
       operations[operation]!.output = output;
     },
@@ -50,5 +62,6 @@ export function recordHistory<Input, Output>(): HistoryRecorder<Input, Output> {
       rejected.add(operation);
     },
     operations: () => operations.filter((_, index) => !rejected.has(index)),
+    everything: () => operations,
   };
 }

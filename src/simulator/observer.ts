@@ -3,7 +3,9 @@
  * what clients are told. Checkers, the trace and the digest listen; none of them can change anything.
  */
 
+import type { ClientEvent, Receipt } from '../protocol/client/index.ts';
 import type { Context } from '../protocol/context.ts';
+import type { Head } from '../protocol/messages/entry.ts';
 import type { Message } from '../protocol/messages/index.ts';
 import type { DurableRecord } from '../protocol/records.ts';
 import type { ReplicaEvent, SnapshotToWrite } from '../protocol/replica/io.ts';
@@ -73,11 +75,22 @@ export interface Observer {
   onSubmit?(client: Endpoint, token: number, operation: Uint8Array, read: boolean): void;
   /** It is told the outcome: `applied` with the result and the s that it was executed at, where that is known. */
   onOutcome?(client: Endpoint, token: number, outcome: Outcome): void;
+  onClientEvent?(client: Endpoint, event: ClientEvent): void;
 }
 
 export type Outcome =
-  | { readonly type: 'accepted'; readonly result: Uint8Array; readonly sequenceNumber: SequenceNumber }
-  | { readonly type: 'read'; readonly result: Uint8Array; readonly sequenceNumber: SequenceNumber }
+  | {
+      readonly type: 'accepted';
+      readonly result: Uint8Array;
+      readonly sequenceNumber: SequenceNumber;
+      readonly receipt: Receipt;
+    }
+  | {
+      readonly type: 'read';
+      readonly result: Uint8Array;
+      readonly sequenceNumber: SequenceNumber;
+      readonly head: Head;
+    }
   | { readonly type: 'rejected'; readonly status: string }
   | { readonly type: 'unknown'; readonly reason: string };
 
@@ -108,5 +121,6 @@ export function tellAll(observers: readonly Observer[]): Required<Observer> {
     onViolation: tell('onViolation'),
     onSubmit: tell('onSubmit'),
     onOutcome: tell('onOutcome'),
+    onClientEvent: tell('onClientEvent'),
   };
 }

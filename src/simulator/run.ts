@@ -4,8 +4,9 @@
 
 import { mixingHash } from '../crypto/mixing-hash.ts';
 import type { KvResult } from '../services/kv/index.ts';
+import { keyOf } from '../types/bytes.ts';
 import type { BugName } from './bugs.ts';
-import { type Coalition, makeCoalition } from './byzantine/attack.ts';
+import { type Attack, type Coalition, makeCoalition } from './byzantine/attack.ts';
 import { ATTACK_NAMES, ATTACKS, type AttackName } from './byzantine/attacks.ts';
 import { type ClusterOptions, makeSimulatedCluster, type SimulatedCluster } from './cluster.ts';
 import { type Coverage, countCoverage } from './coverage.ts';
@@ -20,7 +21,7 @@ import {
   scheduleFaults,
 } from './faults.ts';
 import { recordHistory } from './history.ts';
-import { checkLinearizable } from './linearizability.ts';
+import { judgeHistory, promisedWith } from './judgement.ts';
 import { CALM, type NetworkConditions } from './network.ts';
 import type { Observer } from './observer.ts';
 import { makeRandom, type Random } from './random.ts';
@@ -83,10 +84,15 @@ export interface SimulationStats {
   readonly acts: number;
   /** What it came across, by name. */
   readonly coverage: Coverage;
+  /** Histories that clients were led onto, where there may be several; else 1. */
+  readonly forks: number;
 }
 
 /** After the faults have ended, every request must be answered and every replica abreast within so much virtual time. */
 export const LIVENESS_BOUND_MS = 300_000;
+
+/** Where progress is not promised: how long clients may go on after the faults have ended. */
+const AFTERMATH_MS = 30_000;
 
 /** Faults begin within this much of the start, at most. */
 const FAULTS_MAX_MS = 20_000;
@@ -104,7 +110,11 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
   // Everything is drawn, then what was asked for takes its place: an option changes nothing but what it is for.
   const drawnClients = shape.between(1, 4);
   const drawnRequests = shape.between(5, shape.pick([10, 40, 100]));
-  const clients = options.clients ?? drawnClients;
+  const script: Attack = ATTACKS[attack];
+  // Who lies to replicas is one client more: the others are judged as ever.
+  const lies = script.client !== undefined && (faulty > 0 || options.attack !== undefined);
+  const clients = (options.clients ?? drawnClients) + (lies ? 1 : 0);
+  const lyingClient = lies ? clients - 1 : undefined;
   const requests = options.requests ?? drawnRequests;
   const faultsMs = shape.between(1_000, FAULTS_MAX_MS);
   const drawn = drawConditions(random.fork('conditions'));
@@ -123,6 +133,8 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     });
 
   const counted = countCoverage();
+  const promise = promisedWith(replicas, coalition.members, plan);
+
   const counters = { views: 0, messages: 0 };
   const counting: Observer = {
     onDeliver() {
@@ -164,6 +176,8 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     bug: options.bug,
     ...(options.traceLines === undefined ? {} : { traceLines: options.traceLines }),
     program: options.program ?? traitors(attack, coalition, random),
+    lyingClient: (client, owner) => (client === lyingClient ? script.client!(owner, coalition) : undefined),
+    promise,
   });
 
   const history = recordHistory<KvInput, KvResult>();
@@ -173,22 +187,25 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     chosen: options.operations ?? Array.from({ length: clients }, () => [...Array(requests).keys()]),
   });
   scheduleFaults(cluster, plan, conditions);
+  if (faulty > 0) script.stage?.(cluster, coalition, faultsMs);
   const failed = () => cluster.violations.length > 0;
 
   cluster.kernel.runUntil(faultsMs * 1000, failed);
   if (!failed()) {
     endFaults(cluster, CALM);
-    const boundUs = cluster.kernel.nowUs + LIVENESS_BOUND_MS * 1000;
-    cluster.kernel.runUntil(boundUs, () => failed() || (work.done() && isAbreast(cluster)));
-    if (!failed()) judgeLiveness(cluster, work.done());
+    const isLive = promise === 'linearizable';
+    const boundUs = cluster.kernel.nowUs + (isLive ? LIVENESS_BOUND_MS : AFTERMATH_MS) * 1000;
+    cluster.kernel.runUntil(boundUs, () => failed() || (isLive && work.done() && isAbreast(cluster)));
+    if (!failed() && isLive) judgeLiveness(cluster, work.done());
   }
-  const verdict = checkLinearizable(workload.model, history.operations());
+  const verdict = judgeHistory(cluster, workload, history);
   if (verdict.type === 'violation') {
     const stuck = verdict.stuck
       .map(({ client, input, output }) => `${client} ${input.type} → ${output?.type ?? 'unknown'}`)
       .join('; ');
     cluster.report('safety', 'linearizability', `on one key nothing explains: ${stuck}`);
   }
+  cluster.forks?.finish();
   if (!cluster.violations.some((violation) => violation.kind === 'crash')) cluster.executions.finish();
 
   return {
@@ -207,6 +224,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
       events: cluster.kernel.steps,
       acts: coalition.acts,
       coverage: counted.coverage(),
+      forks: cluster.forks?.branches().length ?? 1,
     },
     trace: cluster.trace?.lines() ?? [],
   };
@@ -267,22 +285,26 @@ function startClients(
     const own = random.fork(client.name);
     const concurrency = own.pick([1, 1, 2, 4]);
     const drawn = Array.from({ length: requests }, (_, number) => ({
-      ...workload.next(own, `${client.name}.${number}`),
+      ...workload.next(own, `${client.name}.${number}`, cluster.isCorrectClient(i) ? '' : 'z'),
       thinkUs: own.below(thinkMaxMs * 1000),
     }));
     const work = chosen[i]?.flatMap((number) => drawn[number] ?? []) ?? [];
-    remaining += work.length;
+    const isJudged = cluster.isCorrectClient(i);
+    if (isJudged) remaining += work.length;
     let begun = 0;
     const next = (pauseUs: number) => {
       const step = work[begun++];
       if (step !== undefined) cluster.kernel.schedule(pauseUs + step.thinkUs, () => submit(step));
     };
     const submit = ({ input, read }: (typeof work)[number]) => {
+      if (!isJudged) return client.submit(workload.encode(input), read, () => next(0));
       const operation = history.invoke(client.name, input);
       client.submit(workload.encode(input), read, (outcome) => {
         remaining--;
         if (outcome.type === 'accepted' || outcome.type === 'read') {
-          history.complete(operation, workload.decode(outcome.result));
+          const head = outcome.type === 'read' ? outcome.head : outcome.receipt.head;
+          const place = { history: keyOf(head.hashChainDigest), ordered: outcome.type === 'accepted' };
+          history.complete(operation, workload.decode(outcome.result), place);
         } else if (outcome.type === 'rejected') history.reject(operation);
         next(0);
       });
@@ -304,7 +326,9 @@ function isAbreast(cluster: SimulatedCluster): boolean {
 
 function judgeLiveness(cluster: SimulatedCluster, answered: boolean): void {
   if (!answered) {
-    const waiting = cluster.clients.filter((client) => client.outstanding > 0).map((client) => client.name);
+    const waiting = cluster.clients
+      .filter((client, i) => client.outstanding > 0 && cluster.isCorrectClient(i))
+      .map((client) => client.name);
     cluster.report(
       'liveness',
       'every request is answered',

@@ -25,8 +25,8 @@ export type KvInput = Extract<KvOperation, { type: SingleKey }>;
 export interface Workload {
   readonly service: ServiceFactory;
   readonly model: Model<KvState, KvInput, KvResult>;
-  /** The next operation of a client; `label` is unique and makes written values tell who wrote them. */
-  next(random: Random, label: string): { readonly input: KvInput; readonly read: boolean };
+  /** The next operation of a client; `label` is unique and makes written values tell who wrote them, `prefix` begins its keys. */
+  next(random: Random, label: string, prefix?: string): { readonly input: KvInput; readonly read: boolean };
   encode(input: KvInput): Uint8Array;
   /** @throws InvariantError on bytes that no correct service answers. */
   decode(result: Uint8Array): KvResult;
@@ -36,8 +36,8 @@ export function kvWorkload(hash: Crypto['hash'], keys: number): Workload {
   return {
     service: kvService(hash),
     model: kvModel,
-    next(random, label) {
-      const key = `k${random.below(keys)}`;
+    next(random, label, prefix = '') {
+      const key = `${prefix}k${random.below(keys)}`;
       switch (random.below(8)) {
         case 0:
         case 1:
@@ -49,7 +49,7 @@ export function kvWorkload(hash: Crypto['hash'], keys: number): Workload {
           // Long values are answered by hash, and asked for apart.
           return { input: kv.put(key, random.chance(1, 6) ? label.padEnd(1_500, '.') : label), read: false };
         case 5:
-          return { input: kv.increment(`n${random.below(keys)}`, 1), read: false };
+          return { input: kv.increment(`${prefix}n${random.below(keys)}`, 1), read: false };
         case 6: {
           const expected = random.chance(1, 2) ? kvExpected.absent : kvExpected.present;
           return { input: kv.compareAndSet(key, expected, label), read: false };

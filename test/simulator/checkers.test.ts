@@ -144,11 +144,17 @@ describe('executions', () => {
     ])[],
   ) => {
     const { report, found } = collect();
-    const checker = checkExecutions(everyone, () => digest(1), report);
+    const checker = checkExecutions(
+      everyone,
+      () => digest(1),
+      () => true,
+      report,
+    );
     submitted.forEach(([operation, outcome, sequenceNumber = 0], token) => {
       checker.onSubmit!(CLIENT, token, utf8(operation), false);
       if (outcome === 'accepted') {
-        checker.onOutcome!(CLIENT, token, { type: outcome, result: utf8(`r:${operation}`), sequenceNumber });
+        const told = { type: outcome, result: utf8(`r:${operation}`), sequenceNumber } as const;
+        checker.onOutcome!(CLIENT, token, { ...told, receipt: undefined as never });
       } else if (outcome === 'unknown')
         checker.onOutcome!(CLIENT, token, { type: outcome, reason: 'CLOSED' });
       else if (outcome === 'rejected') checker.onOutcome!(CLIENT, token, { type: outcome, status: 'FULL' });

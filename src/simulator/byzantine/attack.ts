@@ -5,8 +5,12 @@
 
 import type { Signer } from '../../crypto/port.ts';
 import type { Context } from '../../protocol/context.ts';
+import type { Party } from '../../protocol/replica/io.ts';
 import type { LocalLimits } from '../../protocol/replica/limits.ts';
+import { keyOf } from '../../types/bytes.ts';
 import type { ReplicaIndex } from '../../types/identities.ts';
+import type { ClientOwner, ClientSend, SimulatedCluster } from '../cluster.ts';
+import type { Endpoint } from '../observer.ts';
 import type { Random } from '../random.ts';
 import type { ReplicaProgram } from '../replica-program.ts';
 
@@ -17,6 +21,14 @@ export interface Coalition {
   /** Their keys. */
   readonly signers: Map<ReplicaIndex, Signer>;
   readonly random: Random;
+  /**
+   * Which side each correct party is on, by `nameOf`, where the coalition shows different faces to different sides; who is on none is shown all.
+   */
+  sides: ReadonlyMap<string, number>;
+  /** What members said to each other and for which sides, as a set of bits; the bytes are the key. */
+  readonly whispers: Map<string, number>;
+  /** What it has cut and not mended. */
+  cuts: (readonly [from: readonly Endpoint[], to: readonly Endpoint[]])[];
   /** How often one of them did what no correct one does. An attack that never acted has tested nothing. */
   acts: number;
 }
@@ -36,8 +48,25 @@ export interface Attack {
   readonly description: string;
   /** What a faulty replica runs instead of the correct one. */
   readonly replica: (correct: ReplicaProgram, traitor: Traitor) => ReplicaProgram;
+  /** What a faulty client does with each message that the correct one would send. Such an attack has one client more. */
+  readonly client?: (owner: ClientOwner, coalition: Coalition) => ClientSend;
+  /** What is done to the cluster beside, within the first `forMs`. */
+  readonly stage?: (cluster: SimulatedCluster, coalition: Coalition, forMs: number) => void;
 }
 
 export function makeCoalition(members: readonly ReplicaIndex[], random: Random): Coalition {
-  return { members: [...members].sort((a, b) => a - b), signers: new Map(), random, acts: 0 };
+  return {
+    members: [...members].sort((a, b) => a - b),
+    signers: new Map(),
+    random,
+    sides: new Map(),
+    whispers: new Map(),
+    cuts: [],
+    acts: 0,
+  };
+}
+
+/** A party's name among the coalition. */
+export function nameOf(party: Party): string {
+  return party.kind === 'replica' ? `replica ${party.index}` : `client ${keyOf(party.key)}`;
 }

@@ -2,9 +2,11 @@
 
 import type { Attack } from './attack.ts';
 import { randomLies } from './random-lies.ts';
+import { twins } from './twins.ts';
 
 export const ATTACKS = {
   'random lies': randomLies,
+  twins,
 } as const satisfies Record<string, Attack>;
 
 export type AttackName = keyof typeof ATTACKS;

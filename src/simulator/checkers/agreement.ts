@@ -116,15 +116,6 @@ export function checkAgreement(isCorrect: (replica: ReplicaIndex) => boolean, re
         case 'orderingStopped':
           report('safety', 'agreement', `replica ${replica} stopped ordering: ${event.reason}`);
           break;
-        case 'evidence':
-          if (event.guilty.some(isCorrect)) {
-            report(
-              'safety',
-              'no framing',
-              `replica ${replica} holds evidence (${event.evidence.type}) against the correct replicas ${event.guilty.filter(isCorrect).join(', ')}`,
-            );
-          }
-          break;
         default:
       }
     },

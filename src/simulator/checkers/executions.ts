@@ -19,10 +19,11 @@ export interface Executions extends Observer {
   finish(): void;
 }
 
-/** `clientKeyOf`: the public key of a client's endpoint. */
+/** `clientKeyOf`: the public key of a correct client's endpoint; what the others ask for and are told is their own affair. */
 export function checkExecutions(
   isCorrect: (replica: ReplicaIndex) => boolean,
-  clientKeyOf: (client: Endpoint) => Uint8Array,
+  clientKeyOf: (client: Endpoint) => Uint8Array | undefined,
+  isCorrectKey: (key: Uint8Array) => boolean,
   report: Report,
 ): Executions {
   /** What the first replica to get there executed at each s. */
@@ -81,7 +82,9 @@ export function checkExecutions(
       }
     }
     for (const [client, submitted] of submissions) {
-      const name = keyOf(clientKeyOf(client));
+      const publicKey = clientKeyOf(client);
+      if (publicKey === undefined) continue;
+      const name = keyOf(publicKey);
       submitted.forEach((submission, token) => {
         if (submission.outcome?.type === 'accepted') claim(client, token, name, submission, unclaimed);
       });
@@ -92,7 +95,8 @@ export function checkExecutions(
       }
     }
     for (const executions of unclaimed.values()) {
-      for (const { sequenceNumber } of executions) {
+      for (const { sequenceNumber, client } of executions) {
+        if (!isCorrectKey(client)) continue;
         report(
           'safety',
           'exactly once',
@@ -135,7 +139,7 @@ export function checkExecutions(
     onOutcome(client, token, outcome) {
       const submission = submissions.get(client)?.[token];
       if (submission !== undefined) submission.outcome = outcome;
-      if (outcome.type === 'unknown' && outcome.reason === 'FORKED') {
+      if (outcome.type === 'unknown' && outcome.reason === 'FORKED' && clientKeyOf(client) !== undefined) {
         report('safety', 'agreement', `client ${client} was told that its history forked`);
       }
     },

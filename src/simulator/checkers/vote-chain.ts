@@ -19,14 +19,20 @@ export function checkVoteChain(
   /** By replica and (v, s): D of what it accepted, HCD of what it voted. */
   const accepted = Array.from({ length: replicaCount }, () => new Map<string, Digest>());
   const voted = Array.from({ length: replicaCount }, () => new Map<string, Digest>());
-  const committed = new Map<SequenceNumber, Digest>([[0, cluster.id]]);
+  /** Of each s; with more than f faulty replicas there may be several. */
+  const committed = new Map<SequenceNumber, readonly Digest[]>([[0, [cluster.id]]]);
+
+  function noteCommitted(s: SequenceNumber, digest: Digest): void {
+    const known = committed.get(s) ?? [];
+    if (!known.some((other) => equalBytes(other, digest))) committed.set(s, [...known, digest]);
+  }
 
   return {
     onEvent(replica, event) {
       if (!isCorrect(replica)) return;
       switch (event.type) {
         case 'committed':
-          committed.set(event.sequenceNumber, event.hashChainDigest);
+          noteCommitted(event.sequenceNumber, event.hashChainDigest);
           break;
         case 'accepted':
           accepted[replica]!.set(`${event.view}/${event.sequenceNumber}`, event.batchDigest);
@@ -35,11 +41,14 @@ export function checkVoteChain(
           const { view, sequenceNumber: s, hashChainDigest } = event;
           const place = `${view}/${s}`;
           voted[replica]!.set(place, hashChainDigest);
-          const previous = voted[replica]!.get(`${view}/${s - 1}`) ?? committed.get(s - 1);
+          const own = voted[replica]!.get(`${view}/${s - 1}`);
+          const previous = own === undefined ? (committed.get(s - 1) ?? []) : [own];
           const batch = accepted[replica]!.get(place);
-          const extended = previous && batch && extendHashChain(crypto, previous, batch);
-          if (extended !== undefined && equalBytes(extended, hashChainDigest)) break;
-          const what = previous === undefined ? 'neither voted for in it nor committed' : 'something else';
+          const isExtension = previous.some(
+            (digest) => batch && equalBytes(extendHashChain(crypto, digest, batch), hashChainDigest),
+          );
+          if (isExtension) break;
+          const what = previous.length === 0 ? 'neither voted for in it nor committed' : 'something else';
           report(
             'safety',
             'votes form a chain',
