@@ -20,6 +20,8 @@ import {
   keepingRecords,
   readingOneEarlier,
   repliesLostInTransfer,
+  tooOldForgotten,
+  watermarkIgnored,
 } from './bugs/state.ts';
 import {
   forgottenC,
@@ -92,6 +94,10 @@ export type BugName =
   | 'bodies not written'
   /** Committed batches stay in memory for ever. */
   | 'batches kept'
+  /** Ordering goes on without checkpoints. */
+  | 'watermark ignored'
+  /** As long as links arrive, a replica whose bodies are gone everywhere never copies the state. */
+  | 'too old forgotten'
   /** Records stay on disk for ever. */
   | 'records kept'
   /** A bad answer of one peer is taken for a fork. */
@@ -137,6 +143,8 @@ export const BUGS: Readonly<Record<BugName, Bug>> = {
   'promise before the disk': { sabotage: { skipSync: true } },
   'bodies not written': { sabotage: { forgetBodies: true } },
   'batches kept': { program: keepingBatches },
+  'watermark ignored': { replicaContext: watermarkIgnored },
+  'too old forgotten': { program: tooOldForgotten },
   'records kept': { program: keepingRecords },
   'bad answer for a fork': { program: badAnswerForFork },
   'no STATUS': { program: withholding('status') },

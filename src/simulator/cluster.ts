@@ -220,6 +220,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     checkTestimony(context, isCorrect, report),
     checkNoFraming(isCorrect, (client) => !lyingClients.has(client), report),
     checkBoundedMemory(
+      context,
       (replica) => replicas[replica]?.running?.state,
       (replica) => disks[replica]!.size,
       report,

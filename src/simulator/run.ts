@@ -146,7 +146,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
   };
   const workload = kvWorkload(mixingHash, shape.between(1, 3));
   const clocks = random.fork('clocks');
-  const checkpointInterval = shape.pick([4, 8, 16, 64]);
+  const checkpointInterval = shape.pick([4, 4, 8, 16, 64]);
   const cluster = makeSimulatedCluster({
     random,
     replicas,

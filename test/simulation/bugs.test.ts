@@ -22,6 +22,13 @@ const SCENARIOS: readonly (readonly [BugName, string, RegExp])[] = [
   ['SUSPECT counted twice', 'primary-crash', /not within/],
   ['replies lost in transfer', 'reply-after-transfer', /not within/],
   ['entry before the snapshot', 'reply-after-transfer', /VIOLATION of persist before speak/],
+  ['bad answer for a fork', 'altered-bodies', /not within 60000 ms/],
+  ['no FETCH', 'starved-by-silent', /not within/],
+  ['leaving alone', 'lone-suspect', /not within/],
+  ['no new-view timer', 'new-view-lost', /not within/],
+  ['NEW-VIEW forgotten', 'new-view-once', /VIOLATION of no equivocation/],
+  ['votes forgotten', 'vote-survives-restart', /^1: voted v0 s3$/m],
+  ['watermark ignored', 'watermark-holds', /VIOLATION of bounded memory/],
   ['replies of 2f', 'normal-case', /VIOLATION of receipts hold/],
   ['reads by result', 'reads-from-two-states', /VIOLATION of receipts hold/],
 ];
@@ -64,6 +71,8 @@ const SEARCHES: readonly (readonly [BugName, number, number, Violation['kind']])
 
 /** Found by seeds too, but only by hundreds of them. */
 const RARE: readonly BugName[] = [
+  'too old forgotten',
+  'watermark ignored',
   'certificates of 2f',
   'belief in one',
   'headers forgotten',

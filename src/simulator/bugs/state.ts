@@ -1,5 +1,6 @@
 /** Bugs of what is executed, kept, given to others and forgotten. */
 
+import type { Context } from '../../protocol/context.ts';
 import type { Replica } from '../../protocol/replica/state.ts';
 import type { Session } from '../../protocol/sessions.ts';
 import type { SequenceNumber } from '../../types/identities.ts';
@@ -45,6 +46,25 @@ export const readingOneEarlier = bending(() => (replica) => {
   if (replica.recentStates instanceof OneEarlier) return;
   Object.assign(replica, { recentStates: new OneEarlier(replica.recentStates) });
 });
+
+/** Every link that arrives makes a replica forget who has said that it no longer has the bodies below. */
+export const tooOldForgotten = bending(() => {
+  let known = 0;
+  return (replica) => {
+    if (replica.committed > known) {
+      replica.tooOldAt.clear();
+      replica.wantsTransfer = false;
+    }
+    known = replica.committed;
+  };
+});
+
+/** h+M is far above h: ordering goes on without checkpoints, and nothing can be forgotten. */
+export function watermarkIgnored(context: Context): Context {
+  const { cluster } = context;
+  const limits = { ...cluster.limits, watermarkWindow: 1_000 * cluster.limits.watermarkWindow };
+  return { ...context, cluster: { ...cluster, limits } };
+}
 
 class Keeping<K, V> extends Map<K, V> {
   override delete(): boolean {

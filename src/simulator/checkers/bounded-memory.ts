@@ -1,5 +1,6 @@
 /** Memory stays within the limits that docs/limits.md promises: what a replica holds, and what its disk holds. */
 
+import type { Context } from '../../protocol/context.ts';
 import type { Replica } from '../../protocol/replica/index.ts';
 import type { ReplicaIndex } from '../../types/identities.ts';
 import type { Observer } from '../observer.ts';
@@ -9,6 +10,7 @@ import type { Report } from '../violation.ts';
 const STEPS_BETWEEN_LOOKS = 64;
 
 export function checkBoundedMemory(
+  { cluster }: Context,
   stateOf: (replica: ReplicaIndex) => Replica | undefined,
   diskSizeOf: (replica: ReplicaIndex) => number,
   report: Report,
@@ -20,8 +22,8 @@ export function checkBoundedMemory(
     const replica = stateOf(index);
     if (replica === undefined) return;
     const { limits } = replica;
-    const { pipelineWindow, watermarkWindow, checkpointInterval } = replica.context.cluster.limits;
-    const { replicaCount } = replica.context.cluster.thresholds;
+    const { pipelineWindow, watermarkWindow, checkpointInterval } = cluster.limits;
+    const { replicaCount } = cluster.thresholds;
     const ahead = 2 * pipelineWindow;
     // From the last but one stable checkpoint, or a lease at most M below it, to h+M.
     const logMax = 2 * watermarkWindow + 2 * checkpointInterval + ahead;
