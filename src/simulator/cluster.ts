@@ -131,10 +131,12 @@ export interface SimulatedCluster {
   restartClient(client: number): void;
   /** Crashes the replica and takes away all its disk held: from now on it counts as faulty. */
   loseDisk(replica: ReplicaIndex): void;
-  /** Damages a record on the disk of a replica that is down; a lost promise makes it count as faulty. */
+  /** Damages something on the disk of a replica that is down; a lost promise makes it count as faulty. */
   damage(replica: ReplicaIndex, kind: Damage): void;
   /** Cuts every link from one of `from` to one of `to`. */
   cut(from: readonly Endpoint[], to: readonly Endpoint[]): void;
+  /** Breaks every connection between one of `from` and one of `to`; they come up again. */
+  reset(from: readonly Endpoint[], to: readonly Endpoint[]): void;
   /** Takes back one such cut, and tells both ends of links that are whole again. */
   mend(from: readonly Endpoint[], to: readonly Endpoint[]): void;
   /** Mends all links and tells both ends. */
@@ -144,6 +146,9 @@ export interface SimulatedCluster {
   /** Virtual milliseconds since the beginning. */
   nowMs(): number;
 }
+
+/** What a replica may lose without losing a promise. */
+const REPLACEABLE: ReadonlySet<string> = new Set(['body', 'committed', 'evidence', 'snapshot', 'leaf']);
 
 export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster {
   const { random } = options;
@@ -276,6 +281,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
       kernel,
       random: random.fork(`disk ${index}`),
       times: options.diskTimes ?? DISK_TIMES,
+      hash: backend.crypto.hash,
       onDurable: (record) => observer.onDurable(index, record),
       onSnapshotDurable: (snapshot) => observer.onSnapshotDurable(index, snapshot),
     }),
@@ -309,6 +315,8 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
         if (isCorrect(index)) report(kind, property, text);
       },
       send: (to, message) => network.send(index, endpointsOf(index, to), message),
+      replicas: options.replicas,
+      onStopped: (reason) => cluster.tell(`${index} stops: ${reason}`, { type: 'crash', replica: index }),
       sabotage: { ...options.sabotage, ...bug.sabotage },
     });
   });
@@ -420,12 +428,22 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     damage(index, kind) {
       const what = disks[index]!.damage(kind);
       if (what === undefined) return;
-      cluster.tell(`damage a record (${what}) of ${index}`, { type: 'damage', replica: index });
-      if (kind !== 'other' && kind !== 'body' && kind !== 'committed') faulty.add(index);
+      cluster.tell(`damage the disk (${what}) of ${index}`, { type: 'damage', replica: index });
+      if (!REPLACEABLE.has(what)) faulty.add(index);
     },
     cut(from, to) {
       cluster.tell(`cut ${from.join(' ')} | ${to.join(' ')}`, { type: 'cut', from, to });
       for (const a of from) for (const b of to) if (a !== b) network.cut(a, b);
+    },
+    reset(from, to) {
+      cluster.tell(`reset ${from.join(' ')} | ${to.join(' ')}`, { type: 'other', name: 'reset' });
+      for (const a of from) {
+        for (const b of to) {
+          if (a === b) continue;
+          network.reset(a, b);
+          reconnect(a, b);
+        }
+      }
     },
     mend(from, to) {
       cluster.tell(`mend ${from.join(' ')} | ${to.join(' ')}`, { type: 'mend', from, to });

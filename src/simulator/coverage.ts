@@ -22,7 +22,8 @@ export function countCoverage(): { readonly observer: Observer; coverage(): Cove
         if (!COMMONPLACE.has(event.type)) count(event.type);
       },
       onFault(_, what) {
-        if (what.type !== 'other') count(`fault ${what.type}`);
+        const name = what.type === 'other' ? what.name : what.type;
+        if (name !== undefined) count(`fault ${name}`);
       },
       onLost(_from, _to, _message, why) {
         count(`lost ${why}`);

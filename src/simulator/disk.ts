@@ -1,12 +1,17 @@
 /**
- * A replica's disk: a log whose tail is lost in a crash unless it was synced, snapshots, and the leaves of the log tree. It keeps bytes, and
- * hands them out decoded after a restart, as the real storage does.
+ * A replica's disk: a log whose tail is lost in a crash unless it was synced, snapshots, the leaves of the log tree, and pieces of a transfer that was
+ * under way. It keeps bytes, and hands them out decoded after a restart, as the real storage does.
  *
- * What it may do to a replica is what real disks do: lose any part of what was not synced, damage a record, or come back empty.
+ * What it may do to a replica is what real disks do: lose any part of what was not synced, tear the last record, flip bits, be slow, refuse a
+ * sync, be full, or come back empty. Modelled is what src/storage and src/node/recover.ts make of that, not files: a record or snapshot that was torn
+ * or damaged is left out, since its checksum or digest tells; a promise is lost only with both copies; leaves have no checksums and are
+ * held against the log root of the snapshot; an older snapshot takes the place of a damaged one.
  */
 
 import { decode } from '../codec/index.ts';
 import { type LeafStore, memoryLeafStore } from '../crypto/leaf-store.ts';
+import { createLogTree } from '../crypto/log-tree.ts';
+import type { Crypto } from '../crypto/port.ts';
 import {
   type DurableRecord,
   encodeRecord,
@@ -18,7 +23,9 @@ import {
 import type { BodyStore } from '../protocol/replica/body-store.ts';
 import type { Recovered, RecoveredSnapshot } from '../protocol/replica/index.ts';
 import type { SnapshotToWrite } from '../protocol/replica/io.ts';
+import type { Chunk } from '../services/service.ts';
 import { assert } from '../types/assert.ts';
+import { equalBytes } from '../types/bytes.ts';
 import type { SequenceNumber } from '../types/identities.ts';
 import type { Kernel } from './kernel.ts';
 import type { Random } from './random.ts';
@@ -36,11 +43,18 @@ export interface DiskOptions {
   readonly kernel: Kernel;
   readonly random: Random;
   readonly times: DiskTimes;
+  readonly hash: Crypto['hash'];
   readonly onDurable: (record: DurableRecord) => void;
   readonly onSnapshotDurable: (snapshot: SnapshotToWrite) => void;
 }
 
+/** How a disk fails: the next sync does, once; it has no room for snapshots; it has no room at all. */
+export type DiskTrouble = 'failing-sync' | 'full-for-snapshots' | 'full';
+
 export interface Disk {
+  /** Syncs and snapshots take up to so many microseconds, instead of the usual. */
+  slowUs: number | undefined;
+  trouble: DiskTrouble | undefined;
   /** Records ever appended: the position after the last one. */
   readonly appended: number;
   /** Records before this position survive a crash. */
@@ -50,28 +64,39 @@ export interface Disk {
   /** The log tree's leaves, for the running process. */
   readonly leaves: LeafStore;
   append(records: readonly DurableRecord[]): void;
-  /** Makes everything appended so far durable; `done` is not called if the machine crashes before. */
-  sync(done: () => void): void;
-  /** Writes it beside the log, after a sync. `done` as above. */
-  writeSnapshot(snapshot: SnapshotToWrite, done: () => void): void;
-  /** Deletes from the front what holds nothing above `below`, but nothing at or after `position`; all of it must be synced. */
+  /** Makes everything appended so far durable; nothing is called if the machine crashes before. */
+  sync(done: () => void, failed: () => void): void;
+  /** Writes it beside the log, after a sync. As above; `failed` if there is no room. */
+  writeSnapshot(snapshot: SnapshotToWrite, done: () => void, failed: () => void): void;
+  /** Keeps a piece that a transfer received, from some time later on. */
+  keepChunk(chunk: Chunk): void;
+  endTransfer(): void;
+  /** Deletes from the front what holds nothing above `below`, but nothing at or after `position`, and older snapshots; all of it must be synced. */
   discard(below: SequenceNumber, position: number): void;
   /** Power fails: of what was not synced an arbitrary prefix survives. */
   crash(): void;
   /** Everything is gone, as if the disk had been replaced. */
   empty(): void;
-  /** Damages one arbitrary record of the kind or type: a promise in both of its copies. Answers which type it was. */
-  damage(kind: Damage): RecordType | undefined;
+  /**
+   * Flips a bit in one arbitrary record of the kind or type (a promise in both of its copies), snapshot or leaf. Answers what it was; undefined
+   * if there is none.
+   */
+  damage(kind: Damage): RecordType | 'snapshot' | 'leaf' | undefined;
   /** What a restart finds. */
   recover(): Recovered;
 }
 
 /** `promise` and `other` tell apart what is written twice and what peers can give again. */
-export type Damage = 'promise' | 'other' | RecordType;
+export type Damage = 'promise' | 'other' | 'snapshot' | 'leaf' | RecordType;
 
 interface Stored {
   readonly record: DurableRecord;
   readonly bytes: Uint8Array;
+  damaged: boolean;
+}
+
+interface StoredSnapshot {
+  readonly content: RecoveredSnapshot;
   damaged: boolean;
 }
 
@@ -84,7 +109,9 @@ export function makeDisk(options: DiskOptions): Disk {
   /** The position of log[0]. */
   let base = 0;
   let synced = 0;
-  let snapshot: RecoveredSnapshot | undefined;
+  /** By ascending s. */
+  let snapshots: StoredSnapshot[] = [];
+  let receivedChunks: Uint8Array[] = [];
   let leaves = memoryLeafStore();
   let promisesLost = false;
   /** Callbacks of an earlier process are dropped. */
@@ -117,7 +144,30 @@ export function makeDisk(options: DiskOptions): Disk {
     },
   };
 
+  /** Whether the leaves up to the snapshot lead to its log root. */
+  function fitsLeaves({ sequenceNumber, entry }: RecoveredSnapshot): boolean {
+    if (leaves.size < sequenceNumber) return false;
+    const beginning = memoryLeafStore();
+    for (let index = 0; index < sequenceNumber; index++) beginning.append(leaves.read(index));
+    return equalBytes(createLogTree(options.hash, beginning).root(), entry.logRoot);
+  }
+
+  function damageLeaf(): 'leaf' | undefined {
+    if (leaves.size === 0) return undefined;
+    const victim = random.below(leaves.size);
+    const damaged = memoryLeafStore();
+    for (let index = 0; index < leaves.size; index++) {
+      const leaf = leaves.read(index);
+      if (index === victim) leaf[random.below(leaf.length)]! ^= 1 << random.below(8);
+      damaged.append(leaf);
+    }
+    leaves = damaged;
+    return 'leaf';
+  }
+
   const disk: Disk = {
+    slowUs: undefined,
+    trouble: undefined,
     get appended() {
       return appended();
     },
@@ -133,14 +183,26 @@ export function makeDisk(options: DiskOptions): Disk {
     append(records) {
       for (const record of records) log.push({ record, bytes: encodeRecord(record), damaged: false });
     },
-    sync(done) {
+    sync(done, failed) {
       const position = appended();
-      later(times.syncMaxUs, () => {
+      later(disk.slowUs ?? times.syncMaxUs, () => {
+        if (disk.trouble === 'failing-sync' || disk.trouble === 'full') {
+          if (disk.trouble === 'failing-sync') disk.trouble = undefined;
+          failed();
+          return;
+        }
         settle(position);
         done();
       });
     },
-    writeSnapshot(written, done) {
+    keepChunk(chunk) {
+      const bytes = chunk.bytes().slice();
+      later(disk.slowUs ?? times.snapshotMaxUs, () => receivedChunks.push(bytes));
+    },
+    endTransfer() {
+      receivedChunks = [];
+    },
+    writeSnapshot(written, done, failed) {
       const content: RecoveredSnapshot = {
         sequenceNumber: written.sequenceNumber,
         entry: written.entry,
@@ -149,9 +211,15 @@ export function makeDisk(options: DiskOptions): Disk {
         windowChunks: written.windowChunks.map((chunk) => chunk.bytes().slice()),
       };
       const position = appended();
-      later(times.snapshotMaxUs, () => {
+      later(disk.slowUs ?? times.snapshotMaxUs, () => {
+        if (disk.trouble === 'full' || disk.trouble === 'full-for-snapshots') {
+          failed();
+          return;
+        }
         settle(position);
-        if (snapshot === undefined || snapshot.sequenceNumber < content.sequenceNumber) snapshot = content;
+        snapshots = snapshots.filter((other) => other.content.sequenceNumber !== content.sequenceNumber);
+        snapshots.push({ content, damaged: false });
+        snapshots.sort((a, b) => a.content.sequenceNumber - b.content.sequenceNumber);
         options.onSnapshotDurable(written);
         done();
       });
@@ -163,6 +231,7 @@ export function makeDisk(options: DiskOptions): Disk {
       count -= count % SEGMENT_RECORDS;
       log.splice(0, count);
       base += count;
+      snapshots = snapshots.filter(({ content }) => content.sequenceNumber >= below);
     },
     crash() {
       process++;
@@ -170,7 +239,7 @@ export function makeDisk(options: DiskOptions): Disk {
       settle(survives);
       log.length = synced - base;
       // Leaves are written behind the log: those up to the durable snapshot are safe, later ones may be lost.
-      const safe = Math.min(snapshot?.sequenceNumber ?? 0, leaves.size);
+      const safe = Math.min(snapshots.at(-1)?.content.sequenceNumber ?? 0, leaves.size);
       const kept = random.between(safe, leaves.size);
       const survivors = memoryLeafStore();
       for (let index = 0; index < kept; index++) survivors.append(leaves.read(index));
@@ -181,11 +250,19 @@ export function makeDisk(options: DiskOptions): Disk {
       base = appended();
       log = [];
       synced = base;
-      snapshot = undefined;
+      snapshots = [];
+      receivedChunks = [];
       leaves = memoryLeafStore();
       promisesLost = true;
     },
     damage(kind) {
+      if (kind === 'leaf') return damageLeaf();
+      if (kind === 'snapshot') {
+        const whole = snapshots.filter(({ damaged }) => !damaged);
+        if (whole.length === 0) return undefined;
+        random.pick(whole).damaged = true;
+        return 'snapshot';
+      }
       const candidates = log.filter(
         ({ damaged, record }) =>
           !damaged && (record.type === kind || kind === (isPromise(record) ? 'promise' : 'other')),
@@ -201,7 +278,8 @@ export function makeDisk(options: DiskOptions): Disk {
         .filter((stored) => !stored.damaged)
         .map((stored) => decodeRecord(stored.bytes))
         .filter((record) => record.type !== 'body');
-      return { snapshot, records, bodies, promisesLost };
+      const whole = snapshots.filter(({ damaged, content }) => !damaged && fitsLeaves(content));
+      return { snapshot: whole.at(-1)?.content, records, bodies, promisesLost, receivedChunks };
     },
   };
   return disk;

@@ -5,11 +5,12 @@
 
 import type { ReplicaEvent } from '../protocol/replica/io.ts';
 import type { ReplicaIndex } from '../types/identities.ts';
-import type { SimulatedCluster } from './cluster.ts';
+import type { Damage, DiskTrouble } from './disk.ts';
 import type { NetworkConditions } from './network.ts';
 import type { Endpoint } from './observer.ts';
 import type { Random } from './random.ts';
-import { loseRounds, ROUND_KINDS, type Rounds } from './rounds.ts';
+import { DYING_MOMENTS, type DyingMoment } from './replica-driver.ts';
+import { ROUND_KINDS, type Rounds } from './rounds.ts';
 
 export type Fault =
   | { readonly type: 'crash'; readonly replicas: readonly ReplicaIndex[]; readonly downMs: number }
@@ -24,8 +25,66 @@ export type Fault =
       readonly forMs: number;
     }
   | { readonly type: 'weather'; readonly conditions: NetworkConditions; readonly forMs: number }
-  /** A record that is no promise is damaged while the replica is down. */
-  | { readonly type: 'damage'; readonly replica: ReplicaIndex; readonly downMs: number }
+  /** The same, on and off: the links are cut for the first half of each period. */
+  | {
+      readonly type: 'flap';
+      readonly first: readonly Endpoint[];
+      readonly second: readonly Endpoint[];
+      readonly oneWay: boolean;
+      readonly everyMs: number;
+      readonly times: number;
+    }
+  /** The connections between them break, in the middle of frames, and come up again. */
+  | {
+      readonly type: 'reset';
+      readonly first: readonly Endpoint[];
+      readonly second: readonly Endpoint[];
+      readonly everyMs: number;
+      readonly times: number;
+    }
+  /** It takes its messages one by one from a queue with little room. */
+  | {
+      readonly type: 'slow-receiver';
+      readonly endpoint: Endpoint;
+      readonly perMessageUs: number;
+      readonly queueMax: number;
+      readonly forMs: number;
+    }
+  /** Something is damaged while the replica is down; if a promise, it is one of the f from then on. */
+  | {
+      readonly type: 'damage';
+      readonly replica: ReplicaIndex;
+      readonly what: Damage;
+      readonly downMs: number;
+    }
+  | {
+      readonly type: 'slow-disk';
+      readonly replica: ReplicaIndex;
+      readonly syncMs: number;
+      readonly forMs: number;
+    }
+  /** The process ends when its disk refuses what it needs. */
+  | {
+      readonly type: 'bad-disk';
+      readonly replica: ReplicaIndex;
+      readonly trouble: DiskTrouble;
+      readonly forMs: number;
+    }
+  /** Its wall clock is wrong for a while. */
+  | {
+      readonly type: 'clock-jump';
+      readonly replica: ReplicaIndex;
+      readonly byMs: number;
+      readonly forMs: number;
+    }
+  /** The process dies at such a moment of one of its next steps, if one comes in time. */
+  | {
+      readonly type: 'die';
+      readonly replica: ReplicaIndex;
+      readonly moment: DyingMoment;
+      readonly skip: number;
+      readonly downMs: number;
+    }
   /** The replica loses all it promised: from then on it is one of the f. */
   | { readonly type: 'lose-disk'; readonly replica: ReplicaIndex; readonly downMs: number }
   /** Whole rounds of the protocol are lost (rounds.ts). */
@@ -42,7 +101,7 @@ export type Fault =
       readonly forMs: number;
     };
 
-type AmbushFault = Extract<Fault, { type: 'ambush' }>;
+export type AmbushFault = Extract<Fault, { type: 'ambush' }>;
 
 export interface PlannedFault {
   readonly atMs: number;
@@ -65,8 +124,15 @@ export const FAULT_KINDS: readonly Fault['type'][] = [
   'client-restart',
   'pause',
   'cut',
+  'flap',
+  'reset',
+  'slow-receiver',
   'weather',
   'damage',
+  'slow-disk',
+  'bad-disk',
+  'clock-jump',
+  'die',
   'lose-disk',
   'rounds',
   'ambush',
@@ -100,7 +166,7 @@ export function drawFaultPlan(random: Random, options: FaultPlanOptions): readon
   const plan: PlannedFault[] = [];
   for (let i = 0; i < options.count; i++) {
     const fault = drawFault(random, options);
-    if (fault.type === 'lose-disk' && disksToLose-- <= 0) continue;
+    if (losesPromises(fault) && disksToLose-- <= 0) continue;
     const atMs = random.below(options.durationMs);
     if (fault.type !== 'damage') plan.push({ atMs, fault });
     else if (decaying.length > 0) {
@@ -108,6 +174,10 @@ export function drawFaultPlan(random: Random, options: FaultPlanOptions): readon
     }
   }
   return plan.sort((a, b) => a.atMs - b.atMs);
+}
+
+function losesPromises(fault: Fault): boolean {
+  return fault.type === 'lose-disk' || (fault.type === 'damage' && fault.what === 'promise');
 }
 
 function drawFault(random: Random, options: FaultPlanOptions): Fault {
@@ -130,22 +200,57 @@ function drawFault(random: Random, options: FaultPlanOptions): Fault {
       return { type, client: random.below(options.clients) };
     case 'pause':
       return { type, replica, forMs };
-    case 'cut': {
-      const everyone = Array.from({ length: options.replicas + options.clients }, (_, endpoint) => endpoint);
-      const shuffled = random.shuffle(everyone);
-      const size = random.chance(1, 2) ? 1 : 1 + random.below(everyone.length - 1);
+    case 'cut':
+      return { type, ...drawDivision(random, options), oneWay: random.chance(1, 3), forMs };
+    case 'flap': {
+      const [everyMs, times] = [random.between(2, random.pick([50, 1_000, 4_000])), random.between(2, 12)];
+      return { type, ...drawDivision(random, options), oneWay: random.chance(1, 2), everyMs, times };
+    }
+    case 'reset':
       return {
         type,
-        first: shuffled.slice(0, size),
-        second: shuffled.slice(size),
-        oneWay: random.chance(1, 3),
+        ...drawDivision(random, options),
+        everyMs: random.between(1, random.pick([20, 500])),
+        times: random.between(1, 20),
+      };
+    case 'slow-receiver':
+      return {
+        type,
+        endpoint: random.below(options.replicas + options.clients),
+        perMessageUs: random.between(500, random.pick([5_000, 50_000])),
+        queueMax: random.between(1, random.pick([8, 256])),
         forMs,
       };
-    }
     case 'weather':
       return { type, conditions: drawConditions(random), forMs };
     case 'damage':
-      return { type, replica, downMs: forMs };
+      return {
+        type,
+        replica,
+        what: random.pick(['other', 'other', 'other', 'snapshot', 'snapshot', 'leaf', 'promise']),
+        downMs: forMs,
+      };
+    case 'slow-disk':
+      return { type, replica, syncMs: random.between(5, random.pick([50, 500, 3_000])), forMs };
+    case 'bad-disk':
+      return {
+        type,
+        replica,
+        trouble: random.pick(['failing-sync', 'failing-sync', 'full', 'full-for-snapshots']),
+        forMs,
+      };
+    case 'clock-jump': {
+      const most = random.pick([500, 5_000, 100_000, 3_600_000]);
+      return { type, replica, byMs: random.between(-most, most), forMs };
+    }
+    case 'die':
+      return {
+        type,
+        replica,
+        moment: random.pick(DYING_MOMENTS),
+        skip: random.below(random.pick([1, 8, 64])),
+        downMs: forMs,
+      };
     case 'lose-disk':
       return { type, replica, downMs: forMs };
     case 'rounds':
@@ -161,6 +266,17 @@ function drawFault(random: Random, options: FaultPlanOptions): Fault {
         forMs,
       };
   }
+}
+
+/** Everybody in two groups, often one endpoint against all others. */
+function drawDivision(
+  random: Random,
+  options: FaultPlanOptions,
+): { readonly first: readonly Endpoint[]; readonly second: readonly Endpoint[] } {
+  const everyone = Array.from({ length: options.replicas + options.clients }, (_, endpoint) => endpoint);
+  const shuffled = random.shuffle(everyone);
+  const size = random.chance(1, 2) ? 1 : 1 + random.below(everyone.length - 1);
+  return { first: shuffled.slice(0, size), second: shuffled.slice(size) };
 }
 
 function drawRounds(random: Random): Rounds {
@@ -192,116 +308,15 @@ export function drawConditions(random: Random, lossPerMilleMax = 300): NetworkCo
   };
 }
 
-/** Schedules the whole plan. Everything it breaks is mended again by the end of the plan, at the latest by `endFaults`. */
-export function scheduleFaults(
-  cluster: SimulatedCluster,
-  plan: readonly PlannedFault[],
-  calmest: NetworkConditions,
-): void {
-  for (const { atMs, fault } of plan) {
-    cluster.kernel.schedule(atMs * 1000, () => inflict(cluster, fault, calmest));
-  }
-}
-
-function inflict(cluster: SimulatedCluster, fault: Fault, calmest: NetworkConditions): void {
-  const after = (ms: number, action: () => void) => {
-    cluster.kernel.schedule(ms * 1000, action);
-  };
-  switch (fault.type) {
-    case 'crash':
-      fault.replicas.forEach((replica, i) => {
-        cluster.crash(replica);
-        after(fault.downMs + 7 * i, () => cluster.restart(replica));
-      });
-      break;
-    case 'client-restart':
-      cluster.restartClient(fault.client);
-      break;
-    case 'pause':
-      cluster.pause(fault.replica);
-      after(fault.forMs, () => cluster.resume(fault.replica));
-      break;
-    case 'cut':
-      cluster.cut(fault.first, fault.second);
-      if (!fault.oneWay) cluster.cut(fault.second, fault.first);
-      after(fault.forMs, () => {
-        cluster.mend(fault.first, fault.second);
-        if (!fault.oneWay) cluster.mend(fault.second, fault.first);
-      });
-      break;
-    case 'weather':
-      cluster.network.conditions = fault.conditions;
-      after(fault.forMs, () => {
-        // Not if other weather, or the calm at the end, has come since.
-        if (cluster.network.conditions === fault.conditions) cluster.network.conditions = calmest;
-      });
-      break;
-    case 'damage':
-      cluster.crash(fault.replica);
-      cluster.damage(fault.replica, 'other');
-      after(fault.downMs, () => cluster.restart(fault.replica));
-      break;
-    case 'lose-disk':
-      cluster.loseDisk(fault.replica);
-      after(fault.downMs, () => cluster.restart(fault.replica));
-      break;
-    case 'rounds': {
-      const { losses } = cluster.network;
-      const loses = loseRounds(fault.rounds, cluster.replicas.length);
-      losses.add(loses);
-      after(fault.forMs, () => losses.delete(loses));
-      break;
-    }
-    case 'ambush': {
-      const { event, skip, delayUs } = fault;
-      const spring = (replica: ReplicaIndex) => {
-        const victim = victimOf(cluster, fault, replica);
-        cluster.kernel.schedule(delayUs, () => inflict(cluster, deedTo(cluster, fault, victim), calmest));
-      };
-      cluster.ambushes.lay({ event, skip, spring });
-      break;
-    }
-  }
-}
-
-function victimOf(cluster: SimulatedCluster, { victim }: AmbushFault, replica: ReplicaIndex): ReplicaIndex {
-  const { length } = cluster.replicas;
-  if (victim !== 'primary') return (replica + victim) % length;
-  return (cluster.replicas[replica]!.running?.state?.view ?? 0) % length;
-}
-
-function deedTo(cluster: SimulatedCluster, { deed, forMs }: AmbushFault, victim: ReplicaIndex): Fault {
-  switch (deed) {
-    case 'crash':
-      return { type: 'crash', replicas: [victim], downMs: forMs };
-    case 'pause':
-      return { type: 'pause', replica: victim, forMs };
-    case 'cut': {
-      const everyone = Array.from({ length: cluster.replicas.length + cluster.clients.length }, (_, i) => i);
-      const second = everyone.filter((endpoint) => endpoint !== victim);
-      return { type: 'cut', first: [victim], second, oneWay: false, forMs };
-    }
-  }
-}
-
-/** Everything runs, is connected and gets the network given. */
-export function endFaults(cluster: SimulatedCluster, conditions: NetworkConditions): void {
-  cluster.tell('all faults end');
-  cluster.ambushes.lift();
-  cluster.network.losses.clear();
-  cluster.network.conditions = conditions;
-  cluster.heal();
-  cluster.replicas.forEach((driver, index) => {
-    if (driver.state === 'paused') cluster.resume(index);
-    if (driver.state === 'down') cluster.restart(index);
-  });
-}
-
-/** One line a fault. */
+/** One line. */
 export function describeFault({ atMs, fault }: PlannedFault): string {
+  return `at ${atMs} ms: ${faultWords(fault)}`;
+}
+
+export function faultWords(fault: Fault): string {
   const words: string[] = [];
   for (const [key, value] of Object.entries(fault)) {
     if (key !== 'type') words.push(`${key} ${typeof value === 'object' ? JSON.stringify(value) : value}`);
   }
-  return `at ${atMs} ms: ${fault.type}, ${words.join(', ')}`;
+  return `${fault.type}, ${words.join(', ')}`;
 }

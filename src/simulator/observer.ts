@@ -44,8 +44,8 @@ export type Happening =
   /** Nothing passes from `from` to `to` until that cut is mended, or all are by `heal`. Cuts of one direction add up. */
   | { readonly type: 'cut' | 'mend'; readonly from: readonly Endpoint[]; readonly to: readonly Endpoint[] }
   | { readonly type: 'heal' }
-  /** All that needs no place in a picture of its own. */
-  | { readonly type: 'other' };
+  /** All that needs no place in a picture of its own; `name` for counting. */
+  | { readonly type: 'other'; readonly name?: string };
 
 export interface Observer {
   /** Before anything happens. */

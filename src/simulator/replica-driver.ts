@@ -1,6 +1,6 @@
 /**
  * One simulated machine with one replica: carries out the step contract (protocol/replica/io.ts) over virtual time, disk and
- * network, and suffers crashes, pauses and clocks that are wrong.
+ * network, and suffers crashes between any two of its steps, pauses, disks that fail and clocks that are wrong.
  */
 
 import type { Message } from '../protocol/messages/index.ts';
@@ -21,6 +21,20 @@ export interface ClockErrors {
   readonly skewMs: number;
 }
 
+/**
+ * Where in carrying out a step a process can die: before its records are appended; when they are and none is synced; when they are durable
+ * and no promise has left; when some promises have left, to some receivers; when a snapshot is durable and the replica does not know.
+ */
+export type DyingMoment = (typeof DYING_MOMENTS)[number];
+
+export const DYING_MOMENTS = [
+  'before-append',
+  'before-sync',
+  'before-sending',
+  'amid-sending',
+  'after-snapshot',
+] as const;
+
 /** Bugs of drivers, for tests of the checkers: each must make the persist-before-speak checker report. */
 export interface DriverSabotage {
   /** Promises leave without waiting for the disk. */
@@ -33,6 +47,7 @@ export interface DriverSabotage {
 
 export interface ReplicaDriverOptions {
   readonly index: ReplicaIndex;
+  readonly replicas: number;
   readonly kernel: Kernel;
   readonly random: Random;
   readonly program: ReplicaProgram;
@@ -42,10 +57,14 @@ export interface ReplicaDriverOptions {
   readonly report: Report;
   /** Hands a message to the network; never to the replica itself. */
   readonly send: (to: Destination, message: Message) => void;
+  /** The process has ended by itself, for the reason given; `crash` has been done. */
+  readonly onStopped: (reason: string) => void;
   readonly sabotage: DriverSabotage;
 }
 
 export interface ReplicaDriver {
+  /** Its wall clock is ahead by so much more than usual. */
+  clockJumpMs: number;
   readonly state: 'up' | 'down' | 'paused' | 'broken';
   readonly running: RunningReplica | undefined;
   /** Starts the process on what the disk holds. */
@@ -56,6 +75,8 @@ export interface ReplicaDriver {
   pause(): void;
   resume(): void;
   receive(input: Input): void;
+  /** The process dies at such a moment after `skip` others; undefined takes it back. */
+  doom(moment: DyingMoment | undefined, skip: number): void;
 }
 
 /** Virtual time 0 on the wall: an arbitrary instant of 2025. */
@@ -86,12 +107,14 @@ export function makeReplicaDriver(options: ReplicaDriverOptions): ReplicaDriver 
   let writingSnapshot = false;
   let backlog: (() => void)[] = [];
   let ticks = { atMs: -1, count: 0 };
+  let doomed: { readonly moment: DyingMoment; skip: number } | undefined;
 
   function clock(): Clock {
     const localUs = localElapsedUs();
     return {
       monotonicMs: Math.floor(localUs / 1000),
-      wallMs: WALL_ORIGIN_MS + options.clockErrors.skewMs + Math.floor(kernel.nowUs / 1000),
+      wallMs:
+        WALL_ORIGIN_MS + options.clockErrors.skewMs + driver.clockJumpMs + Math.floor(kernel.nowUs / 1000),
     };
   }
 
@@ -130,10 +153,27 @@ export function makeReplicaDriver(options: ReplicaDriverOptions): ReplicaDriver 
     observer.onStep(index);
   }
 
+  /** The process ends by itself. */
+  function stop(reason: string): void {
+    driver.crash();
+    options.onStopped(reason);
+  }
+
+  function diesHere(moment: DyingMoment): boolean {
+    if (doomed?.moment !== moment || doomed.skip-- > 0) return false;
+    doomed = undefined;
+    stop(`it dies (${moment})`);
+    return true;
+  }
+
   function carryOut(output: Output): void {
+    const begun = process;
+    const records = output.persist.length > 0;
+    if (records && diesHere('before-append')) return;
     disk.append(
       sabotage.forgetBodies ? output.persist.filter((record) => record.type !== 'body') : output.persist,
     );
+    if (records && diesHere('before-sync')) return;
     for (const event of output.events) observer.onEvent(index, event);
     emit(output.sends);
     if (output.promises.length > 0) {
@@ -142,6 +182,9 @@ export function makeReplicaDriver(options: ReplicaDriverOptions): ReplicaDriver 
     }
     if (output.discardBelow !== undefined) discard(output.discardBelow, output);
     speak();
+    if (begun !== process) return;
+    for (const chunk of output.receivedChunks) disk.keepChunk(chunk);
+    if (output.transferEnded) disk.endTransfer();
     snapshots.push(...output.snapshots);
     writeNextSnapshot();
     sleepUntil(output.wakeAtMs);
@@ -166,10 +209,24 @@ export function makeReplicaDriver(options: ReplicaDriverOptions): ReplicaDriver 
 
   /** Sends the promises whose records are durable, and has the disk synced for the others. */
   function speak(): void {
-    while (waiting[0] !== undefined && waiting[0].position <= disk.synced) emit(waiting.shift()!.promises);
+    while (waiting[0] !== undefined && waiting[0].position <= disk.synced) {
+      const { promises } = waiting.shift()!;
+      if (doomed?.moment === 'amid-sending' && doomed.skip === 0) emit(someOf(promises));
+      if (diesHere('before-sending') || diesHere('amid-sending')) return;
+      emit(promises);
+    }
     if (syncing || disk.synced === disk.appended) return;
     if (waiting.length > 0) sync();
     else lazySync ??= kernel.schedule(LAZY_SYNC_US, inProcess(sync));
+  }
+
+  /** What has left when the process dies while it sends: a part, and the last of it to one receiver. */
+  function someOf(promises: readonly Send[]): readonly Send[] {
+    const some = promises.slice(0, 1 + random.below(promises.length));
+    const last = some.pop()!;
+    if (last.to.kind !== 'all' && last.to.kind !== 'others') return [...some, last];
+    const receiver = (index + 1 + random.below(options.replicas)) % options.replicas;
+    return receiver === index ? some : [...some, { ...last, to: { kind: 'replica', index: receiver } }];
   }
 
   function sync(): void {
@@ -182,13 +239,20 @@ export function makeReplicaDriver(options: ReplicaDriverOptions): ReplicaDriver 
         syncing = false;
         speak();
       }),
+      inProcess(syncFailed),
     );
   }
+
+  /** A sync is never tried again: what the kernel still holds after a failed one, nobody knows. */
+  const syncFailed = () => stop('its disk refused a sync');
 
   function discard(below: number, output: Output): void {
     const position = disk.appended;
     disk.append(output.carry);
-    disk.sync(inProcess(() => disk.discard(below, position)));
+    disk.sync(
+      inProcess(() => disk.discard(below, position)),
+      inProcess(syncFailed),
+    );
   }
 
   function writeNextSnapshot(): void {
@@ -205,11 +269,26 @@ export function makeReplicaDriver(options: ReplicaDriverOptions): ReplicaDriver 
     disk.writeSnapshot(
       next,
       inProcess(() => {
+        if (diesHere('after-snapshot')) return;
         writingSnapshot = false;
         snapshots.shift();
         input({ type: 'snapshot-durable', sequenceNumber: next.sequenceNumber });
         writeNextSnapshot();
       }),
+      inProcess(diskFull),
+    );
+  }
+
+  /** A snapshot found no room. What is left of it may do for asking for another primary; then this process ends. */
+  function diskFull(): void {
+    input({ type: 'disk-full' });
+    if (state !== 'up') return;
+    disk.sync(
+      inProcess(() => {
+        speak();
+        if (state === 'up') stop('its disk is full');
+      }),
+      inProcess(syncFailed),
     );
   }
 
@@ -237,7 +316,8 @@ export function makeReplicaDriver(options: ReplicaDriverOptions): ReplicaDriver 
     input({ type: 'tick' });
   }
 
-  return {
+  const driver: ReplicaDriver = {
+    clockJumpMs: 0,
     get state() {
       return state;
     },
@@ -286,5 +366,9 @@ export function makeReplicaDriver(options: ReplicaDriverOptions): ReplicaDriver 
     receive(what) {
       inProcess(() => input(what))();
     },
+    doom(moment, skip) {
+      doomed = moment === undefined ? undefined : { moment, skip };
+    },
   };
+  return driver;
 }

@@ -11,16 +11,9 @@ import { ATTACK_NAMES, ATTACKS, type AttackName } from './byzantine/attacks.ts';
 import { type ClusterOptions, makeSimulatedCluster, type SimulatedCluster } from './cluster.ts';
 import { type Coverage, countCoverage } from './coverage.ts';
 import { DISK_TIMES } from './disk.ts';
-import {
-  drawConditions,
-  drawFaultPlan,
-  endFaults,
-  FAULT_KINDS,
-  type Fault,
-  type PlannedFault,
-  scheduleFaults,
-} from './faults.ts';
+import { drawConditions, drawFaultPlan, FAULT_KINDS, type Fault, type PlannedFault } from './faults.ts';
 import { recordHistory } from './history.ts';
+import { endFaults, scheduleFaults } from './inflict.ts';
 import { judgeHistory, promisedWith } from './judgement.ts';
 import { CALM, type NetworkConditions } from './network.ts';
 import type { Observer } from './observer.ts';
@@ -186,7 +179,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     faultsMs,
     chosen: options.operations ?? Array.from({ length: clients }, () => [...Array(requests).keys()]),
   });
-  scheduleFaults(cluster, plan, conditions);
+  scheduleFaults({ cluster, conditions, endMs: faultsMs }, plan);
   if (faulty > 0) script.stage?.(cluster, coalition, faultsMs);
   const failed = () => cluster.violations.length > 0;
 

@@ -49,7 +49,10 @@ describe('limits', () => {
       cluster.disks[0]!.append(replica.out.persist);
     }
     expect(replica.silence).toBe('ordering');
-    cluster.disks[0]!.sync(() => {});
+    cluster.disks[0]!.sync(
+      () => {},
+      () => {},
+    );
     tick(cluster, 100);
     cluster.crash(0);
     cluster.restart(0);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { emptyOutput, type Input, type Output } from '../../src/protocol/replica/io.ts';
+import { mixingHash } from '../../src/crypto/mixing-hash.ts';
+import { emptyOutput, type Input, type Output, type SnapshotToWrite } from '../../src/protocol/replica/io.ts';
 import { DISK_TIMES, makeDisk } from '../../src/simulator/disk.ts';
 import { makeKernel } from '../../src/simulator/kernel.ts';
 import { makeRandom } from '../../src/simulator/random.ts';
@@ -8,9 +9,9 @@ import {
   type DriverSabotage,
   makeReplicaDriver,
 } from '../../src/simulator/replica-driver.ts';
-import { collect, prepare, silent } from './support.ts';
+import { collect, digest, prepare, silent } from './support.ts';
 
-type Behaviour = (input: Input, nowMs: number) => Partial<Output>;
+type Behaviour = (input: Input, nowMs: number, wallMs: number) => Partial<Output>;
 
 /** A machine with a program that answers each input as the test says. */
 function machine(
@@ -20,10 +21,12 @@ function machine(
   const kernel = makeKernel();
   const { report, found } = collect();
   const sent: { s: number; atUs: number; synced: number }[] = [];
+  const stopped: string[] = [];
   const disk = makeDisk({
     kernel,
     random: makeRandom(1),
     times: DISK_TIMES,
+    hash: mixingHash,
     onDurable: () => {},
     onSnapshotDurable: () => {},
   });
@@ -36,7 +39,10 @@ function machine(
         output: emptyOutput(),
         running: {
           state: undefined,
-          step: (input, clock) => ({ ...emptyOutput(), ...behaviour(input, clock.monotonicMs) }),
+          step: (input, clock) => ({
+            ...emptyOutput(),
+            ...behaviour(input, clock.monotonicMs, clock.wallMs),
+          }),
         },
       }),
     },
@@ -50,10 +56,27 @@ function machine(
       }
     },
     sabotage,
+    replicas: 4,
+    onStopped: (reason) => stopped.push(reason),
   });
   driver.start();
-  return { kernel, disk, driver, sent, found };
+  return { kernel, disk, driver, sent, found, stopped };
 }
+
+const snapshot: SnapshotToWrite = {
+  sequenceNumber: 1,
+  entry: { sequenceNumber: 1, hashChainDigest: digest(1), repliesRoot: digest(1), logRoot: digest(1) },
+  summary: {
+    timeMs: 0,
+    manifestRoot: digest(1),
+    chunks: 0,
+    sessionChunks: 0,
+    sessionsDigest: digest(1),
+    serviceDigest: digest(1),
+  },
+  chunks: [],
+  windowChunks: [],
+};
 
 const CONNECTED: Input = { type: 'connected', peer: 1 };
 const promising: Behaviour = (input) =>
@@ -70,7 +93,7 @@ describe('replica driver', () => {
     const received: Input[] = [];
     const { kernel, driver, sent } = machine((input, nowMs) => {
       received.push(input);
-      return promising(input, nowMs);
+      return promising(input, nowMs, 0);
     });
     driver.receive(CONNECTED);
     kernel.runUntil(1_000_000);
@@ -150,5 +173,72 @@ describe('replica driver', () => {
     spinner.driver.receive(CONNECTED);
     spinner.kernel.runUntil(1_000_000);
     expect(spinner.found).toMatchObject([{ property: 'busy loop' }]);
+  });
+
+  it('dies where it is told: what was appended, was durable and had left differs', () => {
+    const broadcast: Behaviour = (input) =>
+      input.type === 'connected'
+        ? {
+            persist: [{ type: 'suspected', view: 1 }],
+            promises: [1, 2].map((s) => ({ to: { kind: 'others' }, message: prepare(0, s, 1) })),
+          }
+        : {};
+    const appended: Record<string, number> = {};
+    for (const moment of ['before-append', 'before-sync', 'before-sending', 'amid-sending'] as const) {
+      const { kernel, disk, driver, sent, stopped } = machine(broadcast);
+      driver.doom(moment, 1);
+      driver.receive(CONNECTED);
+      kernel.runUntil(1_000_000);
+      expect([moment, sent.length, driver.state]).toEqual([moment, 2, 'up']);
+      driver.receive(CONNECTED);
+      kernel.runUntil(2_000_000);
+      expect([driver.state, stopped]).toEqual(['down', [`it dies (${moment})`]]);
+      appended[moment] = disk.synced;
+      const left = sent.length - 2;
+      if (moment === 'amid-sending') expect(left).toBeLessThanOrEqual(2);
+      else expect(left).toBe(0);
+    }
+    expect(appended['before-append']).toBe(1);
+    expect([appended['before-sending'], appended['amid-sending']]).toEqual([2, 2]);
+  });
+
+  it('stops when a sync fails, and when there is no room for a snapshot only after it could say so', () => {
+    const failing = machine(promising);
+    failing.disk.trouble = 'failing-sync';
+    failing.driver.receive(CONNECTED);
+    failing.kernel.runUntil(1_000_000);
+    expect([failing.driver.state, failing.stopped]).toEqual(['down', ['its disk refused a sync']]);
+    expect(failing.sent.map(({ s }) => s)).toEqual([1]);
+
+    const full = machine((input) =>
+      input.type === 'connected'
+        ? { snapshots: [snapshot] }
+        : input.type === 'disk-full'
+          ? {
+              persist: [{ type: 'suspected', view: 0 }],
+              promises: [{ to: { kind: 'others' }, message: prepare(0, 7, 1) }],
+            }
+          : {},
+    );
+    full.disk.trouble = 'full-for-snapshots';
+    full.driver.receive(CONNECTED);
+    full.kernel.runUntil(1_000_000);
+    expect([full.driver.state, full.stopped]).toEqual(['down', ['its disk is full']]);
+    expect(full.sent.map(({ s }) => s)).toEqual([7]);
+  });
+
+  it('has a wall clock that jumps, and other clocks that do not', () => {
+    const clocks: [number, number][] = [];
+    const { driver, kernel } = machine((_, nowMs, wallMs) => {
+      clocks.push([nowMs, wallMs]);
+      return {};
+    });
+    for (const jump of [0, 5_000, -5_000]) {
+      driver.clockJumpMs = jump;
+      driver.receive(CONNECTED);
+    }
+    expect(kernel.nowUs).toBe(0);
+    expect(clocks.map(([now]) => now)).toEqual([0, 0, 0]);
+    expect(clocks.map(([, wall]) => wall - clocks[0]![1])).toEqual([0, 5_000, -5_000]);
   });
 });
