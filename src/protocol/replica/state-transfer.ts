@@ -39,7 +39,10 @@ export function wantTransfer(replica: Replica, from: ReplicaIndex, stable: Seque
   replica.gapsDirty = true;
 }
 
-/** The entry from which every transfer must lead on: the highest that we recorded, executed again or not. */
+/**
+ * The entry that every transfer must fit: the highest that we recorded, executed again or not. It lies above the checkpoint where our
+ * snapshots were damaged after it was recorded: the batches in between are executed again then.
+ */
 function floorEntry(replica: Replica): EntryContent {
   const recorded = replica.recordedEntries.get(replica.signFloor);
   if (recorded !== undefined && recorded.sequenceNumber > replica.ledger.executed.sequenceNumber)
@@ -65,8 +68,9 @@ export function transferNeeds(replica: Replica): Need[] {
   if (transfer.installing) return [];
   const s = transfer.stable.checkpoint.sequenceNumber;
   if (!transfer.proved) {
-    const from = floorEntry(replica).sequenceNumber;
-    return [need(`proof:${from}:${s}`, { type: 'proof', from, to: s }, 4)];
+    const own = floorEntry(replica).sequenceNumber;
+    const [from, to] = [Math.min(own, s), Math.max(own, s)];
+    return [need(`proof:${from}:${to}`, { type: 'proof', from, to }, 4)];
   }
   const start = windowStart(replica, transfer);
   const firstLeaf = replica.ledger.tree.size + transfer.leaves.length;
@@ -108,7 +112,7 @@ function takeStable(replica: Replica, from: ReplicaIndex, stable: Stable): strin
   const { checkpoint, summary } = stable;
   const s = checkpoint.sequenceNumber;
   if (replica.transfer !== undefined) return undefined;
-  if (s <= floorEntry(replica).sequenceNumber) return 'NOT_AHEAD';
+  if (s <= replica.ledger.executed.sequenceNumber) return 'NOT_AHEAD';
   const reason = rejectCheckpointCertificate(replica.context, checkpoint);
   if (reason !== undefined) return reason;
   if (!equalBytes(stateDigestOf(replica.context, s, summary), checkpoint.stateDigest)) return 'WRONG_SUMMARY';
@@ -200,13 +204,16 @@ function takeProof(
   transfer: Transfer,
   payload: Extract<Payload, { type: 'proof' }>,
 ): string | undefined {
-  const ours = floorEntry(replica);
-  const { sequenceNumber, logRoot } = transfer.stable.checkpoint;
+  const entry = floorEntry(replica);
+  const logRoot = entry.sequenceNumber === 0 ? genesisEntry(replica.context).logRoot : entry.logRoot;
+  const ours = { ...entry, logRoot };
+  const theirs = transfer.stable.checkpoint;
+  const [lower, higher] = ours.sequenceNumber <= theirs.sequenceNumber ? [ours, theirs] : [theirs, ours];
   const isProved = verifyConsistency(replica.context.crypto.hash, {
-    size1: ours.sequenceNumber,
-    root1: ours.sequenceNumber === 0 ? genesisEntry(replica.context).logRoot : ours.logRoot,
-    size2: sequenceNumber,
-    root2: logRoot,
+    size1: lower.sequenceNumber,
+    root1: lower.logRoot,
+    size2: higher.sequenceNumber,
+    root2: higher.logRoot,
     path: payload.path,
   });
   if (!isProved) return 'NOT_A_PROOF';
