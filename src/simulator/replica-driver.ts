@@ -173,8 +173,8 @@ export function makeReplicaDriver(options: ReplicaDriverOptions): ReplicaDriver 
     disk.append(
       sabotage.forgetBodies ? output.persist.filter((record) => record.type !== 'body') : output.persist,
     );
-    if (records && diesHere('before-sync')) return;
     for (const event of output.events) observer.onEvent(index, event);
+    if (records && diesHere('before-sync')) return;
     emit(output.sends);
     if (output.promises.length > 0) {
       if (sabotage.skipSync) emit(output.promises);
