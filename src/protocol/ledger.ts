@@ -5,6 +5,7 @@
 
 import type { LeafStore } from '../crypto/leaf-store.ts';
 import { createLogTree, type LogTree } from '../crypto/log-tree.ts';
+import type { MerkleMapVersion } from '../crypto/merkle-map/index.ts';
 import { rootOfHashes } from '../crypto/merkle-tree.ts';
 import type { Chunk, Service, ServiceFactory, Snapshot } from '../services/service.ts';
 import { assert } from '../types/assert.ts';
@@ -271,7 +272,25 @@ function applyOperations(
   });
 }
 
-/** The replicated state at a checkpoint, unaffected by later batches. */
+/** The replicated state as it was after a batch, unaffected by later ones. Taking it costs nothing; its digests may. */
+export interface FrozenLedger {
+  readonly entry: EntryContent;
+  readonly timeMs: number;
+  readonly sessions: MerkleMapVersion;
+  readonly service: Snapshot;
+}
+
+export function freezeLedger(ledger: Ledger): FrozenLedger {
+  const sessions = snapshotSessions(ledger.sessions);
+  return { entry: ledger.executed, timeMs: ledger.timeMs, sessions, service: ledger.service.snapshot() };
+}
+
+/** Does a part of what `snapshotOf` would cost, as much as hashing `bytes` bytes takes; answers whether nothing is left of it. */
+export function prepareSnapshot(frozen: FrozenLedger, bytes: number): boolean {
+  return frozen.sessions.prepare(bytes) && (frozen.service.prepare?.(bytes) ?? true);
+}
+
+/** The replicated state at a checkpoint. */
 export interface LedgerSnapshot {
   readonly entry: EntryContent;
   readonly summary: StateSummary;
@@ -283,14 +302,17 @@ export interface LedgerSnapshot {
 }
 
 export function snapshotLedger(ledger: Ledger): LedgerSnapshot {
-  const sessions = snapshotSessions(ledger.sessions);
-  const service = ledger.service.snapshot();
+  return snapshotOf(ledger.context, freezeLedger(ledger));
+}
+
+export function snapshotOf(context: Context, frozen: FrozenLedger): LedgerSnapshot {
+  const { entry, timeMs, sessions, service } = frozen;
   const sessionChunks = sessions.chunks();
   const chunks = [...sessionChunks, ...service.chunks()];
   const summary: StateSummary = {
-    timeMs: ledger.timeMs,
+    timeMs,
     manifestRoot: manifestRootOf(
-      ledger.context,
+      context,
       chunks.map((chunk) => chunk.digest),
     ),
     chunks: chunks.length,
@@ -298,8 +320,8 @@ export function snapshotLedger(ledger: Ledger): LedgerSnapshot {
     sessionsDigest: sessions.digest(),
     serviceDigest: service.digest(),
   };
-  const stateDigest = stateDigestOf(ledger.context, ledger.executed.sequenceNumber, summary);
-  return { entry: ledger.executed, summary, stateDigest, chunks, service };
+  const stateDigest = stateDigestOf(context, entry.sequenceNumber, summary);
+  return { entry, summary, stateDigest, chunks, service };
 }
 
 /** The RFC 6962 root over the chunk digests, taken as leaf hashes. */

@@ -41,6 +41,12 @@ export interface Snapshot {
   digest(): Digest;
   /** The whole state, in chunks, in a canonical order; equal states give equal chunks. */
   chunks(): readonly Chunk[];
+  /**
+   * Optional, for states whose digests take long: does, of what `digest()` and `chunks()` with all their digests would cost, as much as
+   * hashing some `bytes` bytes takes, and answers whether nothing is left of it. It is called again and again, between operations, until it
+   * answers true; without it, all is done at once at each checkpoint.
+   */
+  prepare?(bytes: number): boolean;
   /** Answers a read-only operation against this state. */
   read(operation: Uint8Array, context: ReadContext): Uint8Array;
 }

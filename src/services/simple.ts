@@ -1,7 +1,7 @@
 /**
  * A service from a few lines: the state is one immutable value, and everything else follows from its encoding.
  * Digest and chunks cost the whole encoding each time the state has changed, which suits small states; a large one wants
- * an authenticated map, as kv/ has.
+ * an authenticated map, as kv/ has, whose snapshots can be prepared bit by bit.
  */
 
 import { sha256 } from '../crypto/sha256.ts';

@@ -159,6 +159,8 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
       requestTimeoutMaxMs: shape.pick([2_000, 60_000]),
       // So few that bodies of executed batches are read from the log.
       bodyBytesMax: 1_024,
+      // So few that a checkpoint takes several.
+      checkpointSliceBytes: 256,
     },
     conditions,
     diskTimes: { ...DISK_TIMES, snapshotMaxUs: shape.pick([1_000, 20_000, 500_000]) },

@@ -106,6 +106,33 @@ describe.each(Object.entries(workloads))('%s', (_name, { key, value }) => {
     expect(digestsText(restored.snapshot().chunks())).toEqual(digestsText(map.snapshot().chunks()));
   });
 
+  test('prepared in slices while it changes, a version has the same digest and chunks', () => {
+    const random = randomFrom(13);
+    const [map, twin] = [createMerkleMap(hash), createMerkleMap(hash)];
+    for (let round = 0; round < 5; round++) {
+      for (let i = 0; i < 300; i++) {
+        const [k, v] = [key(random), value(random)];
+        map.put(k, v);
+        twin.put(k, v);
+      }
+      const version = map.snapshot();
+      let slices = 1;
+      for (; !version.prepare(4096); slices++) {
+        const [k, v] = [key(random), value(random)];
+        map.put(k, v);
+        map.snapshot();
+        twin.snapshot();
+        twin.put(k, v);
+      }
+      expect(slices).toBeGreaterThan(1);
+      expect(version.prepare(1)).toBe(true);
+      const restored = restoreMerkleMap(hash, checkedChunks(version.chunks())).snapshot();
+      expect(toHex(restored.digest())).toBe(toHex(version.digest()));
+    }
+    expect(toHex(map.snapshot().digest())).toBe(toHex(twin.snapshot().digest()));
+    expect(digestsText(map.snapshot().chunks())).toEqual(digestsText(twin.snapshot().chunks()));
+  });
+
   test('every key, present or absent, is proved', () => {
     const random = randomFrom(12);
     const [map, naive] = [createMerkleMap(hash), new NaiveMap()];

@@ -157,6 +157,20 @@ describe('a broken service is caught', () => {
         },
       })),
     ],
+    'is never prepared': ['prepare', withSnapshot(() => ({ prepare: () => false }))],
+    'prepares what came later': [
+      'prepare',
+      withSnapshot((snapshot, count) => {
+        let prepared = -1;
+        return {
+          prepare() {
+            prepared = count();
+            return true;
+          },
+          digest: () => (prepared < 0 ? snapshot.digest() : sha256(encode(u53, prepared))),
+        };
+      }),
+    ],
     'answers differently at each instance': [
       'determinism',
       around((service) => {

@@ -16,7 +16,7 @@ import type { Chunk } from '../../services/service.ts';
 import { concatBytes, equalBytes, u32Bytes } from '../../types/bytes.ts';
 import type { Digest } from '../../types/identities.ts';
 import type { Crypto } from '../port.ts';
-import { type ChunkSummary, type Node, newNode, nodeDigest } from './node.ts';
+import { type ChunkSummary, digesting, type Node, newNode, nodeDigest } from './node.ts';
 import { EMPTY_PAGE, keyAt, keyLength, pageBytes, splice, trimmed } from './page.ts';
 
 export const CHUNK_BYTES_TARGET = 256 * 1024;
@@ -28,15 +28,47 @@ const RECORD_OVERHEAD = 7;
 export function chunksOf(hash: Crypto['hash'], root: Node): Chunk[] {
   nodeDigest(hash, root);
   const chunks: Chunk[] = [];
-  const visit = (node: Node, opens: number) => {
-    for (const [i, child] of node.children!.entries()) {
-      if (child.children === undefined) return appendChunks(hash, node, opens, chunks);
-      visit(child, i === 0 ? opens + 1 : 1);
+  for (const [node, opens] of lowestNodes(root)) {
+    for (const { summary, bytes } of piecesOf(node, opens)) {
+      chunks.push({
+        get digest() {
+          summary.digest ??= hash(bytes());
+          return summary.digest;
+        },
+        bytes,
+      });
     }
-  };
-  if (root.children !== undefined) visit(root, 1);
-  else appendChunks(hash, parentOfOne(root), 0, chunks);
+  }
   return chunks;
+}
+
+/**
+ * The work that `chunksOf` and its chunks' digests would cost, piece by piece, so that it can be spread over time: yields about how many
+ * bytes were hashed or looked at. What is done stays done, whoever asks for it.
+ */
+export function* preparing(hash: Crypto['hash'], root: Node): Generator<number, undefined> {
+  yield* digesting(hash, root);
+  for (const [node, opens] of lowestNodes(root)) {
+    for (const { summary, bytes } of piecesOf(node, opens)) {
+      if (summary.digest !== undefined) continue;
+      const content = bytes();
+      summary.digest = hash(content);
+      yield content.length;
+    }
+    yield node.page.length;
+  }
+}
+
+/** The lowest inner nodes, each with the number of inner nodes that open at its first leaf. */
+function* lowestNodes(root: Node): Generator<readonly [node: Node, opens: number], undefined> {
+  if (root.children === undefined) return yield [parentOfOne(root), 0];
+  yield* lowestUnder(root, 1);
+}
+
+function* lowestUnder(node: Node, opens: number): Generator<readonly [node: Node, opens: number], undefined> {
+  // All leaves are equally deep.
+  if (node.children![0]!.children === undefined) return yield [node, opens];
+  for (const [i, child] of node.children!.entries()) yield* lowestUnder(child, i === 0 ? opens + 1 : 1);
 }
 
 /** A map of one leaf has no inner node; this one stands in for it, and is never part of the tree. */
@@ -45,7 +77,13 @@ function parentOfOne(leaf: Node): Node {
   return { ...newNode(leaf.generation, page, [leaf]), digest: leaf.digest };
 }
 
-function appendChunks(hash: Crypto['hash'], node: Node, opens: number, chunks: Chunk[]): void {
+interface Piece {
+  readonly summary: ChunkSummary;
+  readonly bytes: () => Uint8Array;
+}
+
+/** The chunks of a lowest inner node. Precondition: it has its digest. */
+function piecesOf(node: Node, opens: number): Piece[] {
   const memo = node.chunkMemo;
   if (memo === undefined || memo.of !== node.digest || memo.opens !== opens) {
     const summaries = summarise(node, opens).map(
@@ -54,19 +92,12 @@ function appendChunks(hash: Crypto['hash'], node: Node, opens: number, chunks: C
     node.chunkMemo = { of: node.digest!, opens, summaries };
   }
   let next = 0;
-  for (const summary of node.chunkMemo!.summaries) {
+  return node.chunkMemo!.summaries.map((summary) => {
     const first = next;
     const count = summary.leaves.length;
     next += count;
-    const bytes = () => serialise(node, first, count, summary.opens);
-    chunks.push({
-      get digest() {
-        summary.digest ??= hash(bytes());
-        return summary.digest;
-      },
-      bytes,
-    });
-  }
+    return { summary, bytes: () => serialise(node, first, count, summary.opens) };
+  });
 }
 
 /** Where the node's leaves are divided into chunks. */

@@ -20,7 +20,7 @@ import type { Chunk } from '../../services/service.ts';
 import { compareBytes } from '../../types/bytes.ts';
 import type { Digest } from '../../types/identities.ts';
 import type { Crypto } from '../port.ts';
-import { chunksOf } from './chunks.ts';
+import { chunksOf, preparing } from './chunks.ts';
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
 import { type Node, newNode, nodeDigest } from './node.ts';
 import { EMPTY_PAGE, type Entry, entryCount, keyAt, route, search, valueAt } from './page.ts';
@@ -60,6 +60,11 @@ export interface MerkleMapVersion extends MerkleMapReader {
   digest(): Digest;
   /** The whole version; see chunks.ts. Only chunks whose content changed are hashed again. */
   chunks(): readonly Chunk[];
+  /**
+   * Does, of what `digest()` and `chunks()` with all their digests would cost, as much as hashing some `bytes` bytes takes; answers
+   * whether nothing is left of it. So the work can be spread over time while the map changes.
+   */
+  prepare(bytes: number): boolean;
   /** A proof of what `get(key)` answers, for `verifyProof`: about 4 KiB per level, and the value. */
   prove(key: Uint8Array): Uint8Array;
 }
@@ -139,12 +144,22 @@ function mapOf(hash: Crypto['hash'], tree: Tree): MerkleMap {
 }
 
 function versionOf(hash: Crypto['hash'], root: Node, size: number): MerkleMapVersion {
+  let work: Generator<number, undefined> | undefined;
   return {
     size,
     get: (key) => lookUp(root, key),
     scan: (from, to) => ({ [Symbol.iterator]: () => entriesOf(root, from, to) }),
     digest: () => rootDigest(hash, size, nodeDigest(hash, root)),
     chunks: () => chunksOf(hash, root),
+    prepare(bytes) {
+      work ??= preparing(hash, root);
+      for (let left = bytes; left > 0; ) {
+        const { done, value } = work.next();
+        if (done === true) return true;
+        left -= value;
+      }
+      return false;
+    },
     prove: (key) => proveKey(hash, root, size, key),
   };
 }

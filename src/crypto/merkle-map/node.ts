@@ -8,7 +8,7 @@ import { utf8 } from '../../types/bytes.ts';
 import type { Digest } from '../../types/identities.ts';
 import { DIGEST_BYTES } from '../../types/identities.ts';
 import type { Crypto } from '../port.ts';
-import { overwriteValue, trimmed } from './page.ts';
+import { overwriteValue, pageBytes, trimmed } from './page.ts';
 
 export interface Node {
   /** The generation of the map that may change this node in place; every other must copy it. */
@@ -54,6 +54,14 @@ export const UNKNOWN_DIGEST: Digest = new Uint8Array(DIGEST_BYTES);
 /** The digest of a page, apart from where it came from. */
 export function pageDigest(hash: Crypto['hash'], page: Uint8Array, isLeaf: boolean): Digest {
   return hash(isLeaf ? LEAF_TAG : INNER_TAG, page);
+}
+
+/** The work of `nodeDigest`, page by page: yields the bytes of each page that was hashed. */
+export function* digesting(hash: Crypto['hash'], node: Node): Generator<number, undefined> {
+  if (node.digest !== undefined) return;
+  for (const child of node.children ?? []) yield* digesting(hash, child);
+  nodeDigest(hash, node);
+  yield pageBytes(node.page);
 }
 
 /** The node's digest; hashes only what changed since it was last asked for. */

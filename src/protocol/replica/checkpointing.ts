@@ -3,7 +3,7 @@
 import { assert } from '../../types/assert.ts';
 import type { ReplicaIndex, SequenceNumber } from '../../types/identities.ts';
 import { signedBy } from '../context.ts';
-import { snapshotLedger, windowChunks } from '../ledger.ts';
+import { freezeLedger, prepareSnapshot, snapshotOf, windowChunks } from '../ledger.ts';
 import type { CheckpointCertificate } from '../messages/certificates.ts';
 import {
   type Checkpoint,
@@ -19,13 +19,32 @@ import type { Party } from './io.ts';
 import { becomeLearner } from './promises.ts';
 import { maybePropose } from './requests.ts';
 import { forgetBatches } from './slots.ts';
-import type { Replica } from './state.ts';
+import type { FrozenCheckpoint, Replica } from './state.ts';
 
-/** Enter: batch s was executed. Every K batches the state is frozen, written, and signed for. */
+/**
+ * Enter: batch s was executed. Every K batches the state is frozen; it is written and signed for when its digests are known. They are
+ * computed a slice at a time, because for a large state they cost more than anyone should wait for.
+ */
 export function maybeCheckpoint(replica: Replica, s: SequenceNumber): void {
   if (s % replica.context.cluster.limits.checkpointInterval !== 0) return;
-  const snapshot = snapshotLedger(replica.ledger);
-  const { hashChainDigest, logRoot } = snapshot.entry;
+  // Only a replica that catches up comes to the next so soon.
+  if (replica.frozen !== undefined) finishCheckpoint(replica, replica.frozen);
+  replica.frozen = { ...freezeLedger(replica.ledger), windowChunks: windowChunks(replica.ledger) };
+  continueCheckpoint(replica);
+}
+
+/** Enter: a state was frozen, or a tick. */
+export function continueCheckpoint(replica: Replica): void {
+  const { frozen, limits } = replica;
+  if (frozen !== undefined && prepareSnapshot(frozen, limits.checkpointSliceBytes)) {
+    finishCheckpoint(replica, frozen);
+  }
+}
+
+function finishCheckpoint(replica: Replica, frozen: FrozenCheckpoint): void {
+  replica.frozen = undefined;
+  const snapshot = snapshotOf(replica.context, frozen);
+  const { sequenceNumber: s, hashChainDigest, logRoot } = snapshot.entry;
   const content = { sequenceNumber: s, hashChainDigest, logRoot, stateDigest: snapshot.stateDigest };
   const recorded = replica.recordedCheckpoints.get(s);
   replica.recordedCheckpoints.delete(s);
@@ -39,7 +58,7 @@ export function maybeCheckpoint(replica: Replica, s: SequenceNumber): void {
     entry: snapshot.entry,
     summary: snapshot.summary,
     chunks: snapshot.chunks,
-    windowChunks: windowChunks(replica.ledger),
+    windowChunks: frozen.windowChunks,
   });
   emit(replica, { type: 'checkpointed', sequenceNumber: s, stateDigest: snapshot.stateDigest });
   if (recorded !== undefined) replica.ownCheckpoint = recorded;

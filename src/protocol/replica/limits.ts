@@ -12,6 +12,8 @@ export interface LocalLimits {
   readonly clockedRequests: number;
   /** Bodies of executed batches that stay in memory; the others are read from the log when a peer asks. Also bodies fetched ahead of execution. */
   readonly bodyBytesMax: number;
+  /** At each checkpoint so many bytes are hashed in one go, then the next millisecond is waited for. */
+  readonly checkpointSliceBytes: number;
   /** READs held until the state they need has been executed. */
   readonly heldReadsMax: number;
   /** T₀ and the largest T, in milliseconds. */
@@ -41,6 +43,7 @@ export const DEFAULT_LOCAL_LIMITS: LocalLimits = {
   unknownSessionsPerKeyMax: 8,
   clockedRequests: 16,
   bodyBytesMax: 64 * 1024 * 1024,
+  checkpointSliceBytes: 512 * 1024,
   heldReadsMax: 256,
   requestTimeoutMs: 1_000,
   requestTimeoutMaxMs: 60_000,

@@ -100,6 +100,7 @@ function createReplica(options: ReplicaOptions, bodies: BodyStore, clock: Clock)
     batchWaitingSinceMs: undefined,
     stable: 0,
     previousStable: 0,
+    frozen: undefined,
     ownCheckpoint: undefined,
     recordedCheckpoints: new Map(),
     stableCertificate: undefined,

@@ -282,6 +282,8 @@ function maybeInstall(replica: Replica, transfer: Transfer): void {
     'the restored state has the digest that a quorum signed: the service restores what it snapshots',
   );
   transfer.installing = true;
+  // Of a state that is no more, and below this one.
+  replica.frozen = undefined;
   replica.snapshots.set(s, { snapshot, durable: false, leaseUntilMs: 0 });
   replica.out.snapshots.push({
     sequenceNumber: s,

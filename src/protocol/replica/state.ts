@@ -5,11 +5,11 @@
 
 import type { LeafStore } from '../../crypto/leaf-store.ts';
 import type { Signer } from '../../crypto/port.ts';
-import type { ServiceFactory, Snapshot } from '../../services/service.ts';
+import type { Chunk, ServiceFactory, Snapshot } from '../../services/service.ts';
 import type { Digest, PublicKey, ReplicaIndex, SequenceNumber, View } from '../../types/identities.ts';
 import type { Evidence } from '../accountability/evidence.ts';
 import type { Context } from '../context.ts';
-import type { Ledger, LedgerSnapshot, WindowEntry } from '../ledger.ts';
+import type { FrozenLedger, Ledger, LedgerSnapshot, WindowEntry } from '../ledger.ts';
 import type { Batch } from '../messages/batch.ts';
 import type {
   CheckpointCertificate,
@@ -127,6 +127,11 @@ export interface Transfer {
   chunks: Map<number, Uint8Array>;
   /** Everything is here and verified; the state was replaced, and its snapshot is being written. */
   installing: boolean;
+}
+
+/** The state of a checkpoint whose digests are being computed. */
+export interface FrozenCheckpoint extends FrozenLedger {
+  readonly windowChunks: readonly Chunk[];
 }
 
 /** A checkpoint this replica took, kept while peers may transfer it. */
@@ -252,6 +257,8 @@ export interface Replica {
   stable: SequenceNumber;
   /** The stable checkpoint before: batches above it are still given to peers. */
   previousStable: SequenceNumber;
+  /** The newest checkpoint's state, until its digests are known. */
+  frozen: FrozenCheckpoint | undefined;
   /** Our newest CHECKPOINT: sent again, never another for its s. */
   ownCheckpoint: Checkpoint | undefined;
   /** CHECKPOINTs that were signed before a restart, met again by replay. */

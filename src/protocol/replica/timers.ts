@@ -3,6 +3,7 @@
  * that comes more than a heartbeat late means that this process was stopped: clocks start again instead of being obeyed.
  */
 
+import { continueCheckpoint } from './checkpointing.ts';
 import { retryOverdue } from './fetching.ts';
 import { tryAccept } from './ordering.ts';
 import { companyDelayMs, maybePropose, relayOldest, restartClocks } from './requests.ts';
@@ -18,6 +19,7 @@ export function onTick(replica: Replica): void {
     const slot = replica.slots.get(s);
     if (slot !== undefined) tryAccept(replica, slot);
   }
+  continueCheckpoint(replica);
   maybePropose(replica);
   checkClocks(replica);
   if (replica.newViewDeadlineMs !== undefined && replica.newViewDeadlineMs <= now) {
@@ -103,6 +105,8 @@ function hasBusiness(replica: Replica): boolean {
 
 /** When the driver must call again at the latest. */
 export function nextWake(replica: Replica): number {
+  // At once, which is in a millisecond.
+  if (replica.frozen !== undefined) return replica.now.monotonicMs + 1;
   let wake = replica.heartbeatAtMs;
   const { timeoutMs } = replica;
   if (replica.newViewDeadlineMs !== undefined) wake = Math.min(wake, replica.newViewDeadlineMs);

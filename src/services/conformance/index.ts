@@ -15,10 +15,13 @@ import { GENESIS_CONTEXT, nextContext, randomFrom, someOperation } from './opera
 import { attempt, check, type Report, type Violation } from './report.ts';
 import {
   checkBadChunks,
+  checkPrepared,
   checkUnchanged,
   compareImpressions,
   type Impression,
   impressionOf,
+  type Preparation,
+  prepareSlice,
   restored,
   sameChunks,
 } from './snapshots.ts';
@@ -50,6 +53,7 @@ export function checkService(factory: ServiceFactory, options: ConformanceOption
   const service = factory();
   const twin = factory();
   let heir: Service | undefined;
+  let preparation: Preparation | undefined;
   const genesis = impressionOf(report, hash, service);
   compareImpressions(report, 'shared-state', genesis, impressionOf(report, hash, factory()));
   const kept: Impression[] = genesis === undefined ? [] : [genesis];
@@ -67,9 +71,15 @@ export function checkService(factory: ServiceFactory, options: ConformanceOption
         other === undefined || equalResults(result, applyAndScribble(report, other, operation, context));
       check(report, rule, same, 'the results differ');
     }
+    if (preparation !== undefined) prepareSlice(report, preparation);
     checkRead(report, service, someOperation(random, options.operation), context);
 
+    if (report.step % INTERVAL === INTERVAL / 2) {
+      const expected = impressionOf(report, hash, service);
+      preparation = attempt(report, 'snapshot', () => ({ snapshot: twin.snapshot(), expected }));
+    }
     if (report.step % INTERVAL === INTERVAL - 1) {
+      if (preparation !== undefined) checkPrepared(report, hash, preparation);
       const now = impressionOf(report, hash, service);
       compareImpressions(report, 'determinism', now, impressionOf(report, hash, twin));
       if (heir !== undefined) compareImpressions(report, 'restore', now, impressionOf(report, hash, heir));

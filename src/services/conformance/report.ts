@@ -8,6 +8,8 @@ export const RULES = {
   'refusal-changes-nothing': 'an operation whose result says that it was refused leaves the digest as it was',
   'read-changes-nothing': 'a read leaves the state as it was',
   'snapshot-immutable': 'a snapshot is unaffected by what is applied later',
+  prepare:
+    'a snapshot prepared in slices, while operations go on, ends up with the digest and chunks of one that was not',
   'digest-tells-states-apart': 'digests are equal exactly if the chunks are',
   'chunk-length': 'no chunk is longer than CHUNK_BYTES_MAX',
   'chunk-digest': "a chunk's digest is the SHA-256 of its bytes",

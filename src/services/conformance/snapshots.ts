@@ -55,6 +55,32 @@ export function checkUnchanged(report: Report, hash: Crypto['hash'], before: Imp
   compareImpressions(report, 'snapshot-immutable', before, now);
 }
 
+/** A snapshot that is prepared bit by bit, and what another instance shows of the same state. */
+export interface Preparation {
+  readonly snapshot: Snapshot;
+  readonly expected: Impression | undefined;
+}
+
+/** So few bytes that a small state takes several slices. */
+const SLICE_BYTES = 100;
+/** More slices than any state of this suite needs. */
+const SLICES_MAX = 100_000;
+
+/** One slice; answers whether nothing is left to do. */
+export function prepareSlice(report: Report, { snapshot }: Preparation): boolean {
+  return attempt(report, 'prepare', () => snapshot.prepare?.(SLICE_BYTES) ?? true) ?? true;
+}
+
+/** The remaining slices, and that the snapshot is what it would have been without. */
+export function checkPrepared(report: Report, hash: Crypto['hash'], preparation: Preparation): void {
+  let slices = 0;
+  while (!prepareSlice(report, preparation) && slices < SLICES_MAX) slices++;
+  check(report, 'prepare', slices < SLICES_MAX, `not done after ${SLICES_MAX} slices`);
+  const { snapshot, expected } = preparation;
+  const prepared = impressionOf(report, hash, { snapshot: () => snapshot } as Service);
+  compareImpressions(report, 'prepare', expected, prepared);
+}
+
 /** A new instance restored from the snapshot, which must equal it although the chunks are scribbled over afterwards. */
 export function restored(
   report: Report,

@@ -49,6 +49,7 @@ function snapshotOf(version: MerkleMapVersion): Snapshot {
   return {
     digest: () => version.digest(),
     chunks: () => version.chunks(),
+    prepare: (bytes) => version.prepare(bytes),
     read(bytes, context) {
       const operation = decode(operationSchema, bytes);
       const result = operation.ok ? read(version, operation.value, context) : refusal('malformed');
