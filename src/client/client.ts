@@ -303,14 +303,15 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
       const begin = (call: Call): void => enter(call, index, { type: 'observe', token: call.token, head });
       return start('observe', begin, callOptions);
     };
-    if (over === undefined && sessions.size === 0) startSessionAt(0);
-    let unasked = [...sessions.keys()];
-    const answers: Answer[] = [];
-    do {
-      answers.push(...(await Promise.all(unasked.map(ask))));
-      unasked = [...sessions.keys()].filter((index) => !asked.has(index));
-    } while (unasked.length > 0);
-    return newest(answers.map((answer) => answer.head)) ?? head;
+    if (over !== undefined) throw over;
+    const answers = [await ask(chooseSession())];
+    while (true) {
+      const others = [...sessions].flatMap(([index, { session }]) =>
+        asked.has(index) || session.ended !== undefined ? [] : [index],
+      );
+      if (others.length === 0) return newest(answers.map((answer) => answer.head))!;
+      answers.push(...(await Promise.all(others.map(ask))));
+    }
   }
 
   function close(): Promise<void> {

@@ -19,6 +19,7 @@ import {
   opened,
   read,
   receive,
+  step,
   submit,
   wake,
 } from './support.ts';
@@ -76,10 +77,11 @@ describe('mutated messages', () => {
     };
     for (let run = 0; run < 100; run++) {
       const driver = drive();
+      const fork = makeFakeCluster(4, { history: 'fork' });
       let token = 0;
       for (let i = 0; i < 60; i++) {
         const flight = driver.session.flight;
-        switch (draw(7)) {
+        switch (draw(9)) {
           case 0:
             submit(driver, token++, `op${i}`);
             break;
@@ -100,7 +102,38 @@ describe('mutated messages', () => {
               });
             }
             break;
-          case 5:
+          case 5: {
+            // Now and then the head of another history, or one that nobody has signed.
+            const from = draw(8) === 0 ? fork : driver.cluster;
+            const content = from.idle(1);
+            const votes = [0, 1, 2].map((r) => from.entry(draw(30) === 0 ? draw(4) : r, content));
+            step(driver, { type: 'observe', token: token++, head: { ...content, votes } });
+            break;
+          }
+          case 6:
+            if (flight?.type === 'proof' && draw(2) === 0) {
+              const { from, to } = { from: flight.own.sequenceNumber, to: flight.theirs.sequenceNumber };
+              const size = driver.cluster.newest().sequenceNumber;
+              if (from > to || to > size) break;
+              const path = [...driver.cluster.proof(from, to)];
+              const root = driver.cluster.rootAt(from);
+              const good: Message = {
+                type: 'fetched',
+                number: flight.number,
+                payload: { type: 'proof', from, to, root, path },
+              };
+              const bad = mutated(good, draw(2) === 0 ? [] : [[draw(200), draw(256)]]);
+              if (bad !== undefined) receive(driver, draw(4), bad);
+            } else {
+              const what = [
+                { type: 'head', token: token++ },
+                { type: 'reach', quorum: draw(2) === 0 },
+                { type: 'withdraw', token: draw(token) },
+              ] as const;
+              step(driver, what[draw(3)]!);
+            }
+            break;
+          case 7:
             if (flight?.type === 'request') {
               const executed = driver.cluster.execute(flight.message.request);
               const bad = mutated(driver.cluster.reply(draw(4), executed), [[draw(500), draw(256)]]);

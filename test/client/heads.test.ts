@@ -83,6 +83,9 @@ describe('a head', () => {
       code: 'INVALID',
     });
     await expect(client.observe(undefined as never)).rejects.toMatchObject({ code: 'INVALID' });
+    const { client: closed } = await connectTo(cluster, { key: seedOf(101) });
+    await closed.close();
+    await expect(closed.observe(head)).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
   it('before anything was executed there is none', async () => {
