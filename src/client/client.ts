@@ -7,7 +7,6 @@ import { decode, encode } from '../codec/index.ts';
 import { randomBytes, signerFromSeed, sodiumCrypto } from '../crypto/sodium-native.ts';
 import {
   type ClientEvent,
-  type ClientInput,
   DEFAULT_CLIENT_LIMITS,
   makeEntryCache,
   type Outcome,
@@ -31,6 +30,7 @@ import {
 import { type Answer, answerOf } from './outcome.ts';
 import { PROBE_TICK_MS } from './probing.ts';
 import { type SessionDriver, startSessionDriver } from './session-driver.ts';
+import { makeSessions } from './sessions.ts';
 import { newest, openStateDirectory, type StateDirectory } from './state-directory.ts';
 
 export interface CallOptions {
@@ -74,9 +74,6 @@ export interface Client {
   close(): Promise<void>;
 }
 
-/** Sessions that are being opened at once: replicas let no more OPENs of one key wait, and refuse the others for a while. */
-const OPENING_MAX = 8;
-
 /**
  * Opens the client's state and begins to connect; it does not wait for replicas: each call does, within its own deadline.
  * @throws ClientError INVALID or STATE
@@ -100,10 +97,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
   const limits = { ...DEFAULT_CLIENT_LIMITS, ...options.limits };
   const entries = makeEntryCache(limits.entriesPerReplicaMax);
   const calls = makeCalls();
-  const sessions = new Map<number, SessionDriver>();
-  /** Which session has a call, and how many calls each session has. */
-  const places = new Map<Call, number>();
-  const loads = new Map<number, number>();
+  const sessions = makeSessions(sessionsMax, startSession);
   /** Writes of evidence that are under way. */
   const writes = new Set<Promise<void>>();
   /** Why nothing more is taken. */
@@ -115,12 +109,12 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
 
   const links = openLinks(options, cluster, {
     onMessage(from, message) {
-      const addressee = addresseeOf(sessions, message);
+      const addressee = addresseeOf(sessions.drivers, message);
       addressee?.to.input({ type: 'receive', from, message: addressee.message });
     },
     onMalformed: (from) => notify({ type: 'malformed', from }),
     onUp(replica) {
-      for (const session of sessions.values()) session.input({ type: 'connected', replica });
+      sessions.tellAll({ type: 'connected', replica });
       notify({ type: 'linkUp', replica });
     },
     onDown: (replica, reason) => notify({ type: 'linkDown', replica, reason }),
@@ -128,7 +122,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
       const quorum = reachable >= needed;
       if (quorum !== reachesQuorum) {
         reachesQuorum = quorum;
-        for (const session of sessions.values()) session.input({ type: 'reach', quorum });
+        sessions.tellAll({ type: 'reach', quorum });
       }
       notify({ type: 'reach', reachable, needed });
     },
@@ -149,7 +143,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
     onEvent?.(notice);
   }
 
-  function startSessionAt(sessionIndex: number): void {
+  function startSession(sessionIndex: number): SessionDriver {
     const driver = startSessionDriver({
       context: { cluster, crypto: sodiumCrypto },
       signer,
@@ -165,15 +159,18 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
       onEvent: (event) => onSessionEvent(sessionIndex, event),
       onFailure,
     });
-    sessions.set(sessionIndex, driver);
     driver.input({ type: 'reach', quorum: reachesQuorum });
     for (const [replica, { connected }] of links.states().entries()) {
       if (connected) driver.input({ type: 'connected', replica });
     }
+    return driver;
   }
 
   function accepted(): Head | undefined {
-    return newest([state?.accepted, ...[...sessions.values()].map(({ session }) => session.accepted)]);
+    return newest([
+      state?.accepted,
+      ...[...sessions.drivers.values()].map(({ session }) => session.accepted),
+    ]);
   }
 
   function onOutcome(sessionIndex: number, token: number, outcome: Outcome): void {
@@ -184,7 +181,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
     const call = calls.find(token);
     if (call === undefined) return;
     const answer = answerOf(outcome);
-    leave(call);
+    sessions.leave(call);
     if (answer.ok) call.resolve(answer.value);
     else call.reject(answer.error);
   }
@@ -216,45 +213,9 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
     void close();
   }
 
-  /** The idle or least busy session; a new one rather than a busy one, while there may be more and few others are being opened. */
-  function chooseSession(): number {
-    let best: number | undefined;
-    let bestLoad = Number.POSITIVE_INFINITY;
-    let opening = 0;
-    for (const [index, { session }] of sessions) {
-      const load = loads.get(index) ?? 0;
-      if (session.ended === undefined && load < bestLoad) {
-        best = index;
-        bestLoad = load;
-      }
-      if (bestLoad === 0) break;
-      if (session.number === undefined && session.ended === undefined) opening++;
-    }
-    const mayStart = sessions.size < sessionsMax && opening < OPENING_MAX;
-    if (best !== undefined && (bestLoad === 0 || !mayStart)) return best;
-    const free = Array.from({ length: sessionsMax }, (_, i) => i).find((i) => !sessions.has(i));
-    if (free === undefined) return best ?? 0;
-    startSessionAt(free);
-    return free;
-  }
-
-  function enter(call: Call, index: number, input: ClientInput): void {
-    places.set(call, index);
-    loads.set(index, (loads.get(index) ?? 0) + 1);
-    sessions.get(index)!.input(input);
-  }
-
-  function leave(call: Call): SessionDriver | undefined {
-    const index = places.get(call);
-    if (index === undefined) return undefined;
-    places.delete(call);
-    loads.set(index, loads.get(index)! - 1);
-    return sessions.get(index);
-  }
-
   /** Ends the call before its operation: what was not sent is withdrawn, what was sent goes on without the caller. */
   function detach(call: Call, endingOf: (outcome: OperationOutcome) => ClientError): void {
-    const driver = leave(call);
+    const driver = sessions.leave(call);
     // A read changes nothing, even where it had to be ordered.
     const isOpen = call.kind === 'submit' && driver !== undefined && isSent(driver, call);
     call.reject(endingOf(isOpen ? 'unknown' : 'not-applied'));
@@ -291,7 +252,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
     // A copy: what the caller does to its bytes later must change nothing.
     const bytes = operation.slice();
     const begin = (call: Call): void =>
-      enter(call, chooseSession(), { type: kind, token: call.token, operation: bytes });
+      sessions.enter(call, sessions.choose(), { type: kind, token: call.token, operation: bytes });
     return start(kind, begin, callOptions);
   }
 
@@ -300,13 +261,14 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
     const asked = new Set<number>();
     const ask = (index: number): Promise<Answer> => {
       asked.add(index);
-      const begin = (call: Call): void => enter(call, index, { type: 'observe', token: call.token, head });
+      const begin = (call: Call): void =>
+        sessions.enter(call, index, { type: 'observe', token: call.token, head });
       return start('observe', begin, callOptions);
     };
     if (over !== undefined) throw over;
-    const answers = [await ask(chooseSession())];
+    const answers = [await ask(sessions.choose())];
     while (true) {
-      const others = [...sessions].flatMap(([index, { session }]) =>
+      const others = [...sessions.drivers].flatMap(([index, { session }]) =>
         asked.has(index) || session.ended !== undefined ? [] : [index],
       );
       if (others.length === 0) return newest(answers.map((answer) => answer.head))!;
@@ -322,9 +284,9 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
 
   async function end(): Promise<void> {
     over ??= new ClientError('CLOSED', 'not-applied', 'this client is closed: connect again');
-    for (const driver of sessions.values()) driver.input({ type: 'close' });
-    await Promise.all([...sessions.values()].map((driver) => driver.settled()));
-    for (const driver of sessions.values()) driver.stop();
+    sessions.tellAll({ type: 'close' });
+    await Promise.all([...sessions.drivers.values()].map((driver) => driver.settled()));
+    for (const driver of sessions.drivers.values()) driver.stop();
     for (const call of calls.all()) {
       detach(call, (outcome) => ended('CLOSED', outcome, 'the client was closed'));
     }
@@ -334,7 +296,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
   }
 
   for (const [index, { inFlight }] of state?.stored ?? []) {
-    if (durable && inFlight !== undefined) startSessionAt(index);
+    if (durable && inFlight !== undefined) sessions.start(index);
   }
 
   return {
@@ -348,7 +310,8 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
     read: (operation, { ordered = false, ...callOptions } = {}) =>
       order(ordered ? 'submit' : 'read', operation, callOptions),
     async head(callOptions = {}) {
-      const begin = (call: Call): void => enter(call, chooseSession(), { type: 'head', token: call.token });
+      const begin = (call: Call): void =>
+        sessions.enter(call, sessions.choose(), { type: 'head', token: call.token });
       return (await start('head', begin, callOptions)).head;
     },
     observe: async (head, callOptions = {}) => observe(copyHead(head), callOptions),
