@@ -52,6 +52,9 @@ export function describeMinimised(before: SimulationResult, { scenario, result, 
         `${plan.length} of ${before.plan.length} faults`,
         `${operations.flat().length} of ${before.chosen.flat().length} requests`,
         `${operations.length} of ${before.chosen.length} clients`,
+        ...(before.attack === undefined
+          ? []
+          : [`${result.stats.acts} of ${before.stats.acts} acts of the faulty`]),
         `${result.stats.events} of ${before.stats.events} steps`,
       ].join(', '),
     ...plan.map((planned) => `  ${describeFault(planned)}`),

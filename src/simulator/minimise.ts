@@ -73,7 +73,7 @@ export function minimise({ scenario, result, run, runsMax, onProgress }: Minimis
     () =>
       reduce(numbered(operations()), (some) => attempt({ operations: byClient(some, operations().length) })),
     () => dropIdleClients(best, attempt),
-    () => weakenAttack(best, attempt),
+    () => weakenAttack(() => best, attempt),
     () => calmNetwork(best, attempt),
     () => shrinkFaults(plan, attempt),
   ];
@@ -149,10 +149,18 @@ function withoutEndpoint(planned: PlannedFault, endpoint: number, client: number
   return [{ ...planned, fault: { ...fault, first, second } }];
 }
 
-/** Fewer faulty replicas; those that are left stay the same. */
-function weakenAttack({ scenario }: Minimised, attempt: Attempt): void {
-  let { faulty = 0 } = scenario;
-  while (faulty > 0 && attempt({ faulty: faulty - 1 })) faulty--;
+/** Fewer faulty replicas, and fewer of their acts; what is left stays the same. */
+function weakenAttack(best: () => Minimised, attempt: Attempt): void {
+  for (let { faulty = 0 } = best().scenario; faulty > 0 && attempt({ faulty: faulty - 1 }); faulty--);
+  // Between what is known to be too few and what is known to be enough.
+  let few = -1;
+  for (;;) {
+    const { scenario, result } = best();
+    const enough = Math.min(scenario.actsMax ?? Number.POSITIVE_INFINITY, result.stats.acts);
+    if (enough - few <= 1) return;
+    const half = few + Math.ceil((enough - few) / 2);
+    if (half === enough || !attempt({ actsMax: half })) few = half;
+  }
 }
 
 function calmNetwork({ scenario }: Minimised, attempt: Attempt): void {

@@ -40,6 +40,8 @@ export interface SimulationOptions {
   readonly faulty?: number;
   /** What they do (byzantine/attacks.ts); drawn from the seed if left out. */
   readonly attack?: AttackName | undefined;
+  /** After so many acts, most attacks end: their replicas behave correctly from then on. No end if left out. */
+  readonly actsMax?: number;
   /** Instead of the plan drawn from the seed. */
   readonly plan?: readonly PlannedFault[];
   readonly sabotage?: DriverSabotage;
@@ -99,7 +101,11 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
   const drawnAttack = byzantine.pick(ATTACK_NAMES);
   const attack = options.attack ?? drawnAttack;
   const everyone = Array.from({ length: replicas }, (_, index) => index);
-  const coalition = makeCoalition(byzantine.shuffle(everyone).slice(0, faulty), byzantine.fork('coalition'));
+  const coalition = makeCoalition(
+    byzantine.shuffle(everyone).slice(0, faulty),
+    byzantine.fork('coalition'),
+    options.actsMax,
+  );
   // Everything is drawn, then what was asked for takes its place: an option changes nothing but what it is for.
   const drawnClients = shape.between(1, 4);
   const drawnRequests = shape.between(5, shape.pick([10, 40, 100]));

@@ -55,6 +55,7 @@ const CHECKS: Readonly<Record<keyof Scenario, Check>> = {
     (value) => isList(value, (kind) => (FAULT_KINDS as readonly unknown[]).includes(kind)),
   ],
   faulty: COUNT,
+  actsMax: COUNT,
   attack: [
     `one of ${ATTACK_NAMES.join(', ')}`,
     (value) => (ATTACK_NAMES as readonly unknown[]).includes(value),

@@ -31,6 +31,8 @@ export interface Coalition {
   cuts: (readonly [from: readonly Endpoint[], to: readonly Endpoint[]])[];
   /** How often one of them did what no correct one does. An attack that never acted has tested nothing. */
   acts: number;
+  /** After so many acts all of them behave correctly: for runs that are made smaller. */
+  readonly actsMax: number;
 }
 
 /** One faulty replica. */
@@ -54,7 +56,11 @@ export interface Attack {
   readonly stage?: (cluster: SimulatedCluster, coalition: Coalition, forMs: number) => void;
 }
 
-export function makeCoalition(members: readonly ReplicaIndex[], random: Random): Coalition {
+export function makeCoalition(
+  members: readonly ReplicaIndex[],
+  random: Random,
+  actsMax = Number.POSITIVE_INFINITY,
+): Coalition {
   return {
     members: [...members].sort((a, b) => a - b),
     signers: new Map(),
@@ -63,6 +69,7 @@ export function makeCoalition(members: readonly ReplicaIndex[], random: Random):
     whispers: new Map(),
     cuts: [],
     acts: 0,
+    actsMax,
   };
 }
 

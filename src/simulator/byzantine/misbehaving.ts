@@ -58,8 +58,10 @@ export function misbehaving(
       let later: Said[] = [];
       let insideWakesAtMs = output.wakeAtMs;
 
+      const isSpent = () => coalition.acts >= coalition.actsMax;
+
       function distort(now: Clock, sends: readonly Send[]): Send[] {
-        if (say === undefined) return [...sends];
+        if (say === undefined || isSpent()) return [...sends];
         return sends.flatMap(spread).flatMap((send) => {
           const said = send as Said;
           if (said.to.kind === 'replica' && said.to.index === index) return [send];
@@ -85,7 +87,7 @@ export function misbehaving(
       function finish(now: Clock, out: Output, input: Input | undefined): Output {
         const ripe = later.filter((said) => !isLate(said, now));
         later = later.filter((said) => isLate(said, now));
-        const added = add?.(inside, now, input) ?? [];
+        const added = isSpent() ? [] : (add?.(inside, now, input) ?? []);
         coalition.acts += added.length;
         insideWakesAtMs = out.wakeAtMs;
         return {
@@ -101,7 +103,7 @@ export function misbehaving(
         running: {
           state: undefined,
           step(input, now) {
-            if (hear?.(input, inside) === false) {
+            if (!isSpent() && hear?.(input, inside) === false) {
               coalition.acts++;
               return finish(now, { ...emptyOutput(), wakeAtMs: insideWakesAtMs }, input);
             }
