@@ -55,6 +55,7 @@ export interface ClusterOptions {
   /** q; 2f+1 if left out. */
   readonly quorum?: number;
   readonly clients: number;
+  /** With `mixingHash`, as all of the cluster: what hashes otherwise can transfer no state. */
   readonly service: ServiceFactory;
   readonly genesisLimits?: Partial<GenesisLimits>;
   readonly localLimits?: Partial<LocalLimits>;

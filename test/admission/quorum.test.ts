@@ -1,7 +1,7 @@
 /** Quorums above 2f+1 (docs/protocol.md §1): the same protocol with other thresholds, safe against more, live against fewer. */
 
 import { describe, expect, it } from 'vitest';
-import { sha256 } from '../../src/crypto/sha256.ts';
+import { mixingHash } from '../../src/crypto/mixing-hash.ts';
 import type { KvResult } from '../../src/services/kv/index.ts';
 import { makeSimulatedCluster } from '../../src/simulator/cluster.ts';
 import { recordHistory } from '../../src/simulator/history.ts';
@@ -23,7 +23,7 @@ interface Run {
 /** Three clients with 10 operations each under 20 % loss; answers what went wrong. */
 function simulate({ seed, replicas, quorum, crashed = [] }: Run): readonly string[] {
   const random = makeRandom(seed);
-  const workload = kvWorkload(sha256, 2);
+  const workload = kvWorkload(mixingHash, 2);
   const lossy = { ...CALM, lossPerMille: 200, duplicatesPerMille: 100, jitterUs: 20_000 };
   const cluster = makeSimulatedCluster({
     random,

@@ -1,6 +1,6 @@
 /** A calm simulated cluster for tests that put single hostile messages into it. */
 
-import { sha256 } from '../../src/crypto/sha256.ts';
+import { mixingHash } from '../../src/crypto/mixing-hash.ts';
 import type { GenesisLimits } from '../../src/protocol/genesis.ts';
 import type { Message } from '../../src/protocol/messages/index.ts';
 import { type Suspect, suspectStatement } from '../../src/protocol/messages/view-change.ts';
@@ -26,7 +26,7 @@ export function makeCluster(settings: ClusterSettings = {}): SimulatedCluster {
     random: makeRandom(settings.seed ?? 1),
     replicas: settings.replicas ?? 4,
     clients: settings.clients ?? 1,
-    service: kvService(sha256),
+    service: kvService(mixingHash),
     genesisLimits: settings.genesisLimits ?? {},
     localLimits: settings.localLimits ?? {},
     conditions: { ...CALM, delayMinUs: 1_000, delayMaxUs: 1_000, jitterUs: 0 },
