@@ -239,6 +239,19 @@ export function castVotes(replica: Replica): void {
   }
 }
 
+/**
+ * Stops voting in this view if what is committed from `from` to `to` contradicts a vote of ours: with more than f faulty it may, and a later
+ * vote on top of what is committed would be of another chain. Two certificates of the view could then hold our votes, and name us.
+ */
+export function checkOwnVotes(replica: Replica, from: SequenceNumber, to: SequenceNumber): void {
+  for (let s = from; s <= to && !replica.votesStopped; s++) {
+    const vote = replica.slots.get(s)?.ownVotes.get(replica.view);
+    if (vote === undefined) continue;
+    const committed = hashChainDigestAt(replica, s);
+    replica.votesStopped = committed === undefined || !equalBytes(committed, vote.hashChainDigest);
+  }
+}
+
 /** Whether the vote was cast, or had been. */
 function castVote(replica: Replica, slot: Slot): boolean {
   const { view } = replica;
@@ -255,11 +268,14 @@ function castVote(replica: Replica, slot: Slot): boolean {
   }
   const previous = voted ?? committed;
   if (previous === undefined) return false;
-  const fields = {
-    view,
-    sequenceNumber,
-    hashChainDigest: extendHashChain(replica.context.crypto, previous, prepared!.header.batchDigest),
-  };
+  const { batchDigest: digest } = prepared!.header;
+  const hashChainDigest = extendHashChain(replica.context.crypto, previous, digest);
+  const known = sequenceNumber <= replica.committed ? hashChainDigestAt(replica, sequenceNumber) : undefined;
+  if (known !== undefined && !equalBytes(known, hashChainDigest)) {
+    replica.votesStopped = true;
+    return false;
+  }
+  const fields = { view, sequenceNumber, hashChainDigest };
   const signature = sign(replica, commitStatement(replica.context.cluster, fields));
   const vote: Commit = { ...fields, replica: replica.index, signature };
   slot.ownVotes.clear();

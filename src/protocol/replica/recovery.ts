@@ -17,7 +17,7 @@ import type { BodyStore } from './body-store.ts';
 import { reportEvidence } from './evidence.ts';
 import { executeReady } from './execution.ts';
 import { type Clock, emptyOutput } from './io.ts';
-import { onNewViewHeader } from './ordering.ts';
+import { checkOwnVotes, onNewViewHeader } from './ordering.ts';
 import { becomeLearner, noteOwnPromise } from './promises.ts';
 import { hasBody, hashChainDigestAt, logLinks, slotOf } from './slots.ts';
 import type { Replica, ReplicaOptions } from './state.ts';
@@ -349,6 +349,7 @@ function finishFold(replica: Replica): void {
   // It may have proposed what it does not remember: but for a view's first, PRE-PREPAREs travel before their records are durable.
   const hasHistory = replica.ownPromise.sequenceNumber > 0 || replica.view > 0 || replica.committed > 0;
   if (isLeading && replica.phase === 'normal' && hasHistory) replica.mayPropose = false;
+  checkOwnVotes(replica, replica.stable + 1, replica.committed);
   for (const slot of replica.slots.values()) {
     const { header } = slot;
     if (header === undefined || header.view !== replica.view) continue;

@@ -25,7 +25,7 @@ import { carriedRecords } from './checkpointing.ts';
 import { emit, persist } from './effects.ts';
 import { executeReady } from './execution.ts';
 import { addDemerit, allPeers, type Need } from './fetching.ts';
-import { castVotes } from './ordering.ts';
+import { castVotes, checkOwnVotes } from './ordering.ts';
 import { maybePropose, settleSkipped } from './requests.ts';
 import { forgetBatches } from './slots.ts';
 import type { Replica, Transfer } from './state.ts';
@@ -309,6 +309,7 @@ export function maybeFinishTransfer(replica: Replica, s: SequenceNumber): void {
     if (recorded <= s) replica.recordedEntries.delete(recorded);
   }
   replica.ownEntry = Math.max(replica.ownEntry, s);
+  checkOwnVotes(replica, replica.stable + 1, s);
   forgetBatches(replica, s);
   replica.recentStates.clear();
   replica.out.discardBelow = s;
