@@ -12,6 +12,9 @@ import { clientRequestSchema } from './request.ts';
 import { statusMessageSchema } from './status.ts';
 import { justifiedViewChangeSchema, newViewSchema, suspectSchema } from './view-change.ts';
 
+/** Larger pieces are kept, and not sent. */
+export const EVIDENCE_BYTES_MAX = 64 * 1024;
+
 export const messageSchema = union('type', {
   /** REQUEST or OPEN, from a client. */
   request: [1, struct({ request: clientRequestSchema })],
@@ -33,7 +36,7 @@ export const messageSchema = union('type', {
   fetch: [16, fetchSchema],
   fetched: [17, fetchedSchema],
   /** An encoded piece of evidence (../accountability/evidence.ts). */
-  evidence: [18, struct({ evidence: bytes(64 * 1024) })],
+  evidence: [18, struct({ evidence: bytes(EVIDENCE_BYTES_MAX) })],
 });
 
 export type Message = TypeOf<typeof messageSchema>;

@@ -15,6 +15,7 @@ import type { MessageOf } from '../messages/index.ts';
 import type { DurableRecord } from '../records.ts';
 import { emit, maySignEntries, persist, promiseToAll, refuse, sign } from './effects.ts';
 import { reportEvidence } from './evidence.ts';
+import { meetPoint } from './histories.ts';
 import type { Party } from './io.ts';
 import { becomeLearner } from './promises.ts';
 import { maybePropose } from './requests.ts';
@@ -103,8 +104,10 @@ export function onCheckpoint(replica: Replica, from: ReplicaIndex, message: Mess
     return refuse(replica, party, message, 'BAD_SIGNATURE');
   }
   if (known !== undefined) {
-    return reportEvidence(replica, { type: 'checkpoints', first: known, second: checkpoint });
+    reportEvidence(replica, { type: 'checkpoints', first: known, second: checkpoint });
+    return;
   }
+  meetPoint(replica, { type: 'checkpoint', ...checkpoint });
   const votes = replica.checkpoints.get(s) ?? new Map<ReplicaIndex, Checkpoint>();
   votes.set(from, checkpoint);
   replica.checkpoints.set(s, votes);

@@ -16,28 +16,30 @@ import { suspect } from './suspicion.ts';
 /** How many pieces of evidence one replica stores; each names someone new or proves a fork, so few are ever needed. */
 const EVIDENCE_MAX = 64;
 
-export function reportEvidence(replica: Replica, evidence: Evidence): void {
+/** Whether it proves something that was not known. */
+export function reportEvidence(replica: Replica, evidence: Evidence): boolean {
   const verdict = judgeEvidence(replica.context, evidence);
-  if (verdict === undefined) return;
+  if (verdict === undefined) return false;
   const key = `${evidence.type}:${verdict.guilty.join(',')}`;
-  if (replica.evidence.has(key) || replica.evidence.size >= EVIDENCE_MAX) return;
+  if (replica.evidence.has(key) || replica.evidence.size >= EVIDENCE_MAX) return false;
   replica.evidence.set(key, evidence);
   for (const index of verdict.guilty) replica.guilty.add(index);
   persist(replica, { type: 'evidence', evidence });
   emit(replica, { type: 'evidence', evidence, ...verdict });
   const { linearizableWhile } = replica.context.cluster.thresholds;
   if (verdict.forked || replica.guilty.size > linearizableWhile) {
-    if (replica.silence !== 'none') return;
+    if (replica.silence !== 'none') return true;
     replica.silence = 'ordering';
     emit(replica, {
       type: 'orderingStopped',
       reason: verdict.forked ? 'a fork was proved' : `${replica.guilty.size} replicas were proved faulty`,
     });
-    return;
+    return true;
   }
   if (verdict.guilty.includes(primaryOf(replica.context.cluster, replica.view))) {
     suspect(replica, replica.view, 'the primary was proved faulty');
   }
+  return true;
 }
 
 /**
@@ -84,7 +86,8 @@ export function checkViewChange(replica: Replica, viewChange: ViewChange): void 
   for (let s = base.sequenceNumber + 1; s <= reach; s++) {
     const vote = replica.slots.get(s)?.commits.get(viewChange.replica);
     if (vote !== undefined && withholdsPrepared(replica.context, vote, viewChange)) {
-      return reportEvidence(replica, { type: 'withheld', vote, viewChange });
+      reportEvidence(replica, { type: 'withheld', vote, viewChange });
+      return;
     }
   }
 }

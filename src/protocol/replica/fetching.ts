@@ -13,6 +13,7 @@ import type { MessageOf } from '../messages/index.ts';
 import { onLinks } from './committing.ts';
 import { emit, sendTo } from './effects.ts';
 import { executeReady } from './execution.ts';
+import { meetHead } from './histories.ts';
 import { onBody, onHeader } from './ordering.ts';
 import { claimsForgottenPromise, onPromises } from './promises.ts';
 import { hasBody } from './slots.ts';
@@ -51,7 +52,7 @@ function withOthers(replica: Replica, preferred: readonly ReplicaIndex[]): Repli
 
 /** Everything that is missing now. */
 function computeNeeds(replica: Replica): Need[] {
-  const always = [...newViewNeeds(replica), ...promiseNeeds(replica)];
+  const always = [...newViewNeeds(replica), ...promiseNeeds(replica), ...headNeeds(replica)];
   if (replica.transfer !== undefined || replica.wantsTransfer) return [...transferNeeds(replica), ...always];
   return [...linkNeeds(replica), ...bodyNeeds(replica), ...slotNeeds(replica), ...always];
 }
@@ -183,6 +184,16 @@ function promiseNeeds(replica: Replica): Need[] {
     }));
 }
 
+/** The heads behind entries of another history: what a quorum signed there names more than what one peer did. */
+function headNeeds(replica: Replica): Need[] {
+  return [...replica.strangers].map(([peer, s]) => ({
+    key: `head:${peer}:${s}`,
+    want: { type: 'head' },
+    peers: [peer],
+    timeoutMs: replica.limits.fetchTimeoutMs,
+  }));
+}
+
 /** At the end of a step in which something may have come to be missing or arrived: asks for what is new, forgets what is not. */
 export function updateWanted(replica: Replica): void {
   replica.gapsDirty = false;
@@ -288,7 +299,8 @@ function take(replica: Replica, from: ReplicaIndex, want: Want, payload: Payload
       return onPromises(replica, promises);
     }
     case 'head':
-      return undefined;
+      replica.strangers.delete(from);
+      return meetHead(replica, payload.head);
     default:
       return onTransferPayload(replica, from, want, payload);
   }

@@ -3,14 +3,12 @@
  * done. This file only dispatches; the order in which the output must be carried out is stated in io.ts.
  */
 
-import { decode } from '../../codec/index.ts';
 import { unreachable } from '../../types/assert.ts';
 import type { ReplicaIndex } from '../../types/identities.ts';
-import { evidenceSchema } from '../accountability/evidence.ts';
 import type { Message } from '../messages/index.ts';
 import { onCheckpoint, onSnapshotDurable } from './checkpointing.ts';
 import { refuse } from './effects.ts';
-import { reportEvidence } from './evidence.ts';
+import { answerWithEvidence, onEvidence } from './evidence-exchange.ts';
 import { onFetched, updateWanted } from './fetching.ts';
 import { type Clock, emptyOutput, type Input, type Output, type Party } from './io.ts';
 import { onCommit, onPrePrepare, onPrepare } from './ordering.ts';
@@ -64,6 +62,7 @@ export function step(replica: Replica, input: Input, clock: Clock): Output {
       break;
     case 'connected':
       replica.statusDue.add(input.peer);
+      replica.evidenceSent.delete(input.peer);
       break;
     case 'snapshot-durable':
       onSnapshotDurable(replica, input.sequenceNumber);
@@ -101,6 +100,7 @@ function receive(replica: Replica, from: Party, message: Message): void {
 function receiveFromClient(replica: Replica, from: Party, message: Message): void {
   switch (message.type) {
     case 'request':
+      answerWithEvidence(replica, from);
       return onRequest(replica, from, message);
     case 'read':
       return onRead(replica, from, message);
@@ -108,6 +108,8 @@ function receiveFromClient(replica: Replica, from: Party, message: Message): voi
       return onGetResult(replica, from, message);
     case 'fetch':
       return onFetch(replica, from, message);
+    case 'evidence':
+      return onEvidence(replica, from, message);
     default:
       return refuse(replica, from, message, 'NOT_FROM_CLIENTS');
   }
@@ -146,12 +148,8 @@ function receiveFromReplica(replica: Replica, from: ReplicaIndex, message: Messa
       return onFetch(replica, party, message);
     case 'fetched':
       return onFetched(replica, from, message);
-    case 'evidence': {
-      const decoded = decode(evidenceSchema, message.evidence);
-      return decoded.ok
-        ? reportEvidence(replica, decoded.value)
-        : refuse(replica, party, message, 'MALFORMED_EVIDENCE');
-    }
+    case 'evidence':
+      return onEvidence(replica, party, message);
     default:
       return refuse(replica, party, message, 'NOT_FROM_REPLICAS');
   }

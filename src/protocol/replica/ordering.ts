@@ -189,7 +189,8 @@ export function onPrepare(replica: Replica, from: ReplicaIndex, prepare: Message
     return refuse(replica, party, prepare, 'BAD_SIGNATURE');
   }
   if (known !== undefined && known.view === prepare.view) {
-    return reportEvidence(replica, { type: 'prepares', first: known, second: prepare });
+    reportEvidence(replica, { type: 'prepares', first: known, second: prepare });
+    return;
   }
   slot.prepares.set(from, prepare);
   const { type: _, ...held } = prepare;
@@ -305,7 +306,8 @@ export function onCommit(replica: Replica, from: ReplicaIndex, commit: MessageOf
     return refuse(replica, party, commit, 'BAD_SIGNATURE');
   }
   if (known !== undefined && known.view === view) {
-    return reportEvidence(replica, { type: 'commits', first: known, second: commit });
+    reportEvidence(replica, { type: 'commits', first: known, second: commit });
+    return;
   }
   slot.commits.set(from, commit);
   const { type: _, ...held } = commit;

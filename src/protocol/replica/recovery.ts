@@ -135,7 +135,11 @@ function createReplica(options: ReplicaOptions, bodies: BodyStore, clock: Clock)
     mayStart: context.cluster.thresholds.quorumSize === 1,
     started: false,
     versionVector: new Map(),
+    strangers: new Map(),
     evidence: new Map(),
+    evidenceSent: new Map(),
+    evidenceTakenAtMs: new Map(),
+    clientEvidenceAtMs: { sent: Number.NEGATIVE_INFINITY, taken: Number.NEGATIVE_INFINITY },
     guilty: new Set(),
     wakeAtMs: clock.monotonicMs,
   };
@@ -290,7 +294,8 @@ function foldRecord(replica: Replica, record: Recovered['records'][number]): voi
       return;
     }
     case 'evidence':
-      return reportEvidence(replica, record.evidence);
+      reportEvidence(replica, record.evidence);
+      return;
     case 'learner':
       replica.silence = 'learner';
       return;

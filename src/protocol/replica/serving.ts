@@ -3,14 +3,12 @@
 import type { SequenceNumber } from '../../types/identities.ts';
 import { batchBytes } from '../messages/batch.ts';
 import { CAPS } from '../messages/caps.ts';
-import type { Head } from '../messages/entry.ts';
 import { FETCHED_BYTES_MAX, ITEMS_PER_FETCH, type Payload, type Want } from '../messages/fetch.ts';
 import type { MessageOf } from '../messages/index.ts';
-import { currentOf } from '../version-vector.ts';
-import { maySignEntries, promiseToParty, refuse, sendToParty } from './effects.ts';
+import { promiseToParty, refuse, sendToParty } from './effects.ts';
+import { newestHead } from './heads.ts';
 import type { Party } from './io.ts';
 import { promisesOf } from './promises.ts';
-import { signedEntry } from './replies.ts';
 import { findBody } from './slots.ts';
 import type { HeldSnapshot, Replica } from './state.ts';
 
@@ -152,14 +150,4 @@ function serveWindow(replica: Replica, from: SequenceNumber, to: SequenceNumber)
     entries.push(entry);
   }
   return entries.length === 0 ? NOT_HERE : { type: 'window', from, entries };
-}
-
-/** cur(V), our own newest entry among V: the content on which Q of the newest entries agree. */
-function newestHead(replica: Replica): Head | undefined {
-  const vector = new Map(replica.versionVector);
-  const { executed } = replica.ledger;
-  if (maySignEntries(replica) && executed.sequenceNumber > 0) {
-    vector.set(replica.index, signedEntry(replica, executed));
-  }
-  return currentOf(vector, replica.context.cluster.thresholds.quorumSize);
 }

@@ -321,6 +321,14 @@ export interface Replica {
   /** What was proved, by kind and signers, so that each is reported once; written again before older records go. */
   readonly evidence: Map<string, Evidence>;
   guilty: Set<ReplicaIndex>;
+  /** Peers whose newest entry is of another history, with its s, until their heads were asked for. */
+  readonly strangers: Map<ReplicaIndex, SequenceNumber>;
+  /** Which pieces each peer was sent over this connection, and when the last one. */
+  readonly evidenceSent: Map<ReplicaIndex, { readonly keys: Set<string>; atMs: number }>;
+  /** When the last EVIDENCE of each peer was judged. */
+  readonly evidenceTakenAtMs: Map<ReplicaIndex, number>;
+  /** The same of all clients together. */
+  readonly clientEvidenceAtMs: { sent: number; taken: number };
   /** When the driver was last asked to wake us; a tick that is much later means that the process was stopped. */
   wakeAtMs: number;
 }

@@ -13,11 +13,13 @@ import { prepareStatement } from '../messages/ordering.ts';
 import type { StatusMessage } from '../messages/status.ts';
 import { kthHighest } from '../quorum.ts';
 import { repeatOwnCheckpoint } from './checkpointing.ts';
-import { maySignEntries, maySignOrdering, promiseTo, promiseToAll, sendTo, sign } from './effects.ts';
+import { maySignOrdering, promiseTo, promiseToAll, sendTo, sign } from './effects.ts';
 import { reportEvidence } from './evidence.ts';
+import { shareEvidence } from './evidence-exchange.ts';
+import { ownNewestEntry } from './heads.ts';
+import { meetEntry } from './histories.ts';
 import { castVotes } from './ordering.ts';
 import { claimsForgottenPromise, noteEntryHeld, summaryOfHeld } from './promises.ts';
-import { signedEntry } from './replies.ts';
 import { hasBody } from './slots.ts';
 import type { PeerStatus, Replica, Slot } from './state.ts';
 import { signSuspect, suspect } from './suspicion.ts';
@@ -79,7 +81,6 @@ function makeStatus(replica: Replica, peer: ReplicaIndex): StatusMessage {
     suspects.push((replica.suspects.get(index)?.view ?? -1) + 1);
     if (replica.viewChanges.get(index)?.viewChange.view === replica.view) viewChanges |= 1 << index;
   }
-  const mayShow = maySignEntries(replica) && replica.ledger.executed.sequenceNumber > 0;
   replica.statusNumber++;
   return {
     number: replica.statusNumber,
@@ -95,7 +96,7 @@ function makeStatus(replica: Replica, peer: ReplicaIndex): StatusMessage {
     suspects,
     viewChanges: viewChanges >>> 0,
     checkpoint: replica.newestCheckpoint.get(peer) ?? 0,
-    newest: mayShow ? signedEntry(replica, replica.ledger.executed) : undefined,
+    newest: ownNewestEntry(replica),
     yours: summaryOfHeld(replica, peer),
   };
 }
@@ -118,6 +119,7 @@ export function onStatus(replica: Replica, from: ReplicaIndex, message: MessageO
   // A claim that we forgot something must be proved: fetching.ts asks for it.
   if (claimsForgottenPromise(replica, status)) replica.gapsDirty = true;
   noteEntry(replica, from, status);
+  shareEvidence(replica, from);
   if (previous !== undefined) answer(replica, from, previous.status, status);
   if (status.committed > replica.committed || status.view > replica.view) replica.gapsDirty = true;
   if (status.view === replica.view && status.phase === 'normal' && replica.phase === 'changing') {
@@ -143,10 +145,11 @@ function noteEntry(replica: Replica, from: ReplicaIndex, status: StatusMessage):
   const entry = status.newest;
   if (entry === undefined || entry.replica !== from) return;
   const known = replica.versionVector.get(from);
-  if (known !== undefined && known.sequenceNumber > entry.sequenceNumber) return;
   if (known !== undefined && equalBytes(known.signature, entry.signature)) return;
   const statement = entryStatement(replica.context.cluster, entry);
   if (!signedBy(replica.context, from, statement, entry.signature)) return;
+  meetEntry(replica, entry);
+  if (known !== undefined && known.sequenceNumber > entry.sequenceNumber) return;
   if (known !== undefined && known.sequenceNumber === entry.sequenceNumber) {
     reportEvidence(replica, { type: 'entries', first: known, second: entry });
   }
