@@ -63,6 +63,14 @@ describe('without a quorum in reach, though all links are up', () => {
     expect(await text(read)).toBe('1');
   });
 
+  it('a read changes nothing, even one that had to be ordered', async () => {
+    const { store, notices, relays } = await clientBehindRelays();
+    for (const relay of relays.slice(2)) relay.mute();
+    const late = store.get('a', { deadlineMs: 600 });
+    await expect(late).rejects.toMatchObject({ code: 'NO_QUORUM', outcome: 'not-applied' });
+    expect(countOf(notices, 'readOrdered')).toBe(1);
+  });
+
   it('ends calls before their deadline when they have been without one for long enough', async () => {
     const cluster = await createCluster(4);
     await startAll(cluster);
