@@ -101,11 +101,10 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
   const drawnAttack = byzantine.pick(ATTACK_NAMES);
   const attack = options.attack ?? drawnAttack;
   const everyone = Array.from({ length: replicas }, (_, index) => index);
-  const coalition = makeCoalition(
-    byzantine.shuffle(everyone).slice(0, faulty),
-    byzantine.fork('coalition'),
-    options.actsMax,
-  );
+  // Most attacks need a primary, and the first one is replica 0.
+  const [eager, shuffled] = [byzantine.chance(1, 2), byzantine.shuffle(everyone)];
+  const order = eager ? [0, ...shuffled.filter((index) => index !== 0)] : shuffled;
+  const coalition = makeCoalition(order.slice(0, faulty), byzantine.fork('coalition'), options.actsMax);
   // Everything is drawn, then what was asked for takes its place: an option changes nothing but what it is for.
   const drawnClients = shape.between(1, 4);
   const drawnRequests = shape.between(5, shape.pick([10, 40, 100]));

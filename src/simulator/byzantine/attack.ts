@@ -8,7 +8,7 @@ import type { Context } from '../../protocol/context.ts';
 import type { Party } from '../../protocol/replica/io.ts';
 import type { LocalLimits } from '../../protocol/replica/limits.ts';
 import { keyOf } from '../../types/bytes.ts';
-import type { ReplicaIndex } from '../../types/identities.ts';
+import type { Digest, PublicKey, ReplicaIndex } from '../../types/identities.ts';
 import type { ClientOwner, ClientSend, SimulatedCluster } from '../cluster.ts';
 import type { Endpoint } from '../observer.ts';
 import type { Random } from '../random.ts';
@@ -27,6 +27,10 @@ export interface Coalition {
   sides: ReadonlyMap<string, number>;
   /** What members said to each other and for which sides, as a set of bits; the bytes are the key. */
   readonly whispers: Map<string, number>;
+  /** By (v, s): the digest of the batch that some were told of instead of the true one. */
+  readonly lies: Map<string, Digest>;
+  /** The client that is censored. */
+  victim: PublicKey | undefined;
   /** What it has cut and not mended. */
   cuts: (readonly [from: readonly Endpoint[], to: readonly Endpoint[]])[];
   /** How often one of them did what no correct one does. An attack that never acted has tested nothing. */
@@ -67,6 +71,8 @@ export function makeCoalition(
     random,
     sides: new Map(),
     whispers: new Map(),
+    lies: new Map(),
+    victim: undefined,
     cuts: [],
     acts: 0,
     actsMax,
