@@ -11,7 +11,7 @@ import { emit, persist } from './effects.ts';
 import { reportFork } from './evidence.ts';
 import { executeReady } from './execution.ts';
 import { castVotes, checkOwnVotes } from './ordering.ts';
-import { hashChainDigestAt, logLinks } from './slots.ts';
+import { forgetHeldProposals, hashChainDigestAt, logLinks } from './slots.ts';
 import type { Replica } from './state.ts';
 import { maybeSendViewChange, verifyNewViewBase } from './view-change.ts';
 
@@ -53,6 +53,7 @@ function commitLinks(
   replica.committed = certificate.sequenceNumber;
   replica.committedDigest = certificate.hashChainDigest;
   replica.commitCertificate = certificate;
+  forgetHeldProposals(replica);
   checkOwnVotes(replica, after + 1, replica.committed);
   persist(replica, { type: 'committed', after, links: [...links], certificate });
   if (replica.unlinked !== undefined && replica.unlinked.sequenceNumber <= replica.committed) {

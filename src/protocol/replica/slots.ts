@@ -139,3 +139,8 @@ export function hashChainDigestAt(replica: Replica, s: SequenceNumber): Digest |
   if (s === replica.committed) return replica.committedDigest;
   return replica.log.get(s)?.hashChainDigest ?? replica.ledger.window.get(s)?.hashChainDigest;
 }
+
+/** What was held for its time and is committed meanwhile needs no judgement of its time any more. */
+export function forgetHeldProposals(replica: Replica): void {
+  for (const s of replica.heldProposals) if (s <= replica.committed) replica.heldProposals.delete(s);
+}

@@ -27,7 +27,7 @@ import { executeReady } from './execution.ts';
 import { addDemerit, allPeers, type Need } from './fetching.ts';
 import { castVotes, checkOwnVotes } from './ordering.ts';
 import { maybePropose, settleSkipped } from './requests.ts';
-import { forgetBatches } from './slots.ts';
+import { forgetBatches, forgetHeldProposals } from './slots.ts';
 import type { Replica, Transfer } from './state.ts';
 import { verifyNewViewBase } from './view-change.ts';
 
@@ -316,6 +316,7 @@ export function maybeFinishTransfer(replica: Replica, s: SequenceNumber): void {
   if (replica.committed < s) {
     replica.committed = s;
     replica.committedDigest = checkpoint.hashChainDigest;
+    forgetHeldProposals(replica);
     if (replica.unlinked !== undefined && replica.unlinked.sequenceNumber <= s) replica.unlinked = undefined;
   }
   replica.previousStable = s;
