@@ -8,6 +8,7 @@ import { demoCommand } from './commands/demo.ts';
 import { evidenceCommand } from './commands/evidence.ts';
 import { formatCommand } from './commands/format.ts';
 import { genesisCommand } from './commands/genesis.ts';
+import { headCommand } from './commands/head.ts';
 import { initCommand } from './commands/init.ts';
 import { keygenCommand } from './commands/keygen.ts';
 import { kvCommand } from './commands/kv.ts';
@@ -44,6 +45,7 @@ const COMMANDS = [
   stopCommand,
   kvCommand,
   receiptCommand,
+  headCommand,
   evidenceCommand,
   replicaCommand,
   keygenCommand,

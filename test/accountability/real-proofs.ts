@@ -93,6 +93,8 @@ const checkpointAt = (history: typeof one, s: number, state = 'state') => {
 };
 
 export const head = headOfReplicas(test, one.at(5), [0, 1, 2]);
+/** Of batch 6, in the other history. */
+export const rival = headOfReplicas(test, other.at(6), [0, 1, 3]);
 export const laterHead = headOfReplicas(test, one.at(9), [0, 1, 2]);
 export const proofToLater = { root: one.tree.rootAt(5), path: [...one.tree.consistencyPath(5, 9)] };
 export const receipt: Receipt = {

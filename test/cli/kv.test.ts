@@ -71,6 +71,20 @@ describe('bft2f kv', () => {
     }
   });
 
+  it('heads are got, verified and compared', async () => {
+    const [a, b] = [join(directory, 'a.head'), join(directory, 'b.head')];
+    for (const file of [a, b]) {
+      await kv(['put', 'headed', file]);
+      const got = await bft2f(['head', 'get', '--directory', directory]);
+      expect(got).toMatchObject({ code: 0, err: '' });
+      await writeFile(file, got.out);
+      expect(await bft2f(['head', 'verify', file, '--directory', directory])).toMatchObject({ code: 0 });
+    }
+    const compare = (x: string, y: string) => bft2f(['head', 'compare', x, y, '--directory', directory]);
+    expect(await compare(a, b)).toMatchObject({ code: 0, out: expect.stringMatching(/^EXTENDS/) });
+    expect(await compare(a, a)).toMatchObject({ code: 0, out: expect.stringMatching(/^CONSISTENT/) });
+  });
+
   it('puts the standard input, and lets it expire', async () => {
     const long = await kv(['put', 'p', '-', '--expire-after', '3600000'], { input: 'from stdin' });
     expect(long.code).toBe(0);

@@ -2,8 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeGenesisFile } from '../../src/node/index.ts';
-import { encodeEvidence, encodeReceipt } from '../../src/protocol/accountability/index.ts';
-import { context, evidence, genesis, receipt } from '../accountability/real-proofs.ts';
+import { encodeEvidence, encodeReceipt, formatHead } from '../../src/protocol/accountability/index.ts';
+import { context, evidence, genesis, receipt, rival } from '../accountability/real-proofs.ts';
 import { cleanUp, temporaryDirectory } from '../node/support.ts';
 import { bft2f } from './support.ts';
 
@@ -46,6 +46,20 @@ describe('bft2f receipt', () => {
     expect((await judge('receipt', 'show', at('forged'))).out).toContain('(not verified)');
     expect((await judge('receipt', 'verify', at('other'))).err).toContain('(NOT_SUCH_A_FILE)');
     expect((await judge('receipt', 'verify', at('nowhere'))).code).toBe(2);
+  });
+});
+
+describe('bft2f head', () => {
+  it('compares heads of one batch without a cluster: a fork names the guilty, and the evidence is written', async () => {
+    const [piece] = evidence['histories, two heads']!;
+    if (piece.type !== 'histories' || piece.first.type !== 'head') throw new Error('not two heads');
+    await writeFile(at('a.head'), formatHead(context, piece.first));
+    await writeFile(at('b.head'), formatHead(context, rival));
+    const run = await judge('head', 'compare', at('a.head'), at('b.head'), '--out', at('fork.evidence'));
+    expect(run.code).toBe(13);
+    expect(run.out).toContain('Guilty: replica 0');
+    expect((await judge('evidence', 'verify', at('fork.evidence'))).code).toBe(0);
+    expect((await judge('head', 'verify', at('receipt'))).code).toBe(10);
   });
 });
 
