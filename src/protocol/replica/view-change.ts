@@ -100,11 +100,12 @@ export function leaveView(replica: Replica, next: View): void {
 
 /**
  * Whether C and P together tell all that we must. A disk that lost commit certificates leaves C lower than what we committed; P makes up for it
- * only as far as it reaches. Until peers have given the certificates again, no VIEW-CHANGE leaves.
+ * only as far as it reaches, and not below a checkpoint that was stable: those records are gone. Until peers have given the certificates again, no VIEW-CHANGE leaves.
  */
 function mayTestify(replica: Replica): boolean {
   const { base } = ownBase(replica);
   const { pipelineWindow } = replica.context.cluster.limits;
+  if (base.sequenceNumber < replica.promiseFloor) return false;
   return replica.signFloor <= base.sequenceNumber + 2 * pipelineWindow;
 }
 
