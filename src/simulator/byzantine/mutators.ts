@@ -68,25 +68,28 @@ const MUTATORS: Record<string, MakeMutator> = {
   /** VIEW-CHANGE: C is far ahead, under votes that the liar signs in the names of others. */
   'inflated C':
     ({ context, signers }) =>
-    (message, from) => {
-      if (message.type !== 'view-change') return undefined;
-      const { cluster, crypto } = context;
-      const { viewChange, proofs } = message;
-      const fields = {
-        view: 0,
-        sequenceNumber: viewChange.base.sequenceNumber + 5,
-        hashChainDigest: crypto.hash(viewChange.base.hashChainDigest),
-      };
-      const signature = signers[from]!.sign(commitStatement(cluster, fields));
-      const votes = Array.from({ length: cluster.thresholds.quorumSize }, (_, replica) => ({
-        replica,
-        signature,
-      }));
-      const lie = { ...viewChange, base: { kind: 'commit' as const, ...fields }, prepared: [] };
-      const forged = { ...message, proofs: { ...proofs, commits: [{ ...fields, votes }] } };
-      return signViewChange(context, signers[from]!, forged, lie);
-    },
+    (message, from) =>
+      message.type === 'view-change' ? inflateC(context, signers[from]!, message) : undefined,
 };
+
+/** C far ahead, under votes that the liar signs in the names of others. */
+export function inflateC(context: Context, signer: Signer, message: MessageOf<'view-change'>): Message {
+  const { cluster, crypto } = context;
+  const { viewChange, proofs } = message;
+  const fields = {
+    view: 0,
+    sequenceNumber: viewChange.base.sequenceNumber + 5,
+    hashChainDigest: crypto.hash(viewChange.base.hashChainDigest),
+  };
+  const signature = signer.sign(commitStatement(cluster, fields));
+  const votes = Array.from({ length: cluster.thresholds.quorumSize }, (_, replica) => ({
+    replica,
+    signature,
+  }));
+  const lie = { ...viewChange, base: { kind: 'commit' as const, ...fields }, prepared: [] };
+  const forged = { ...message, proofs: { ...proofs, commits: [{ ...fields, votes }] } };
+  return signViewChange(context, signer, forged, lie);
+}
 
 function signViewChange(
   { cluster, crypto }: Context,

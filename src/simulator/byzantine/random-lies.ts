@@ -11,6 +11,7 @@ import { commitStatement, headerStatement, prepareStatement } from '../../protoc
 import { suspectStatement, viewChangeStatement } from '../../protocol/messages/view-change.ts';
 import type { Attack, Traitor } from './attack.ts';
 import { misbehaving } from './misbehaving.ts';
+import { inflateC } from './mutators.ts';
 
 /** Old messages kept for being sent again. */
 const MEMORY_MAX = 64;
@@ -95,6 +96,7 @@ export function lie(message: Message, { context, signer, random, index }: Traito
       return { type: 'suspect', ...other, signature: signer.sign(suspectStatement(cluster, other)) };
     }
     case 'view-change': {
+      if (random.chance(1, 3)) return inflateC(context, signer, message);
       const { viewChange } = message;
       const other = {
         ...viewChange,
