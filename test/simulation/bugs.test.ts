@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { BUGS, type BugName } from '../../src/simulator/bugs.ts';
+import { BUGS, type BugName, faultyAt } from '../../src/simulator/bugs.ts';
 import { runSimulation } from '../../src/simulator/run.ts';
 import { parseScript, runScript } from '../../src/simulator/script.ts';
 import type { Violation } from '../../src/simulator/violation.ts';
@@ -62,6 +62,7 @@ const SEARCHES: readonly (readonly [BugName, number, number, Violation['kind']])
   ['batches kept', 3, 20, 'safety'],
   ['records kept', 36, 60, 'safety'],
   ['bad answer for a fork', 1, 20, 'liveness'],
+  ['fork check missing', 19, 60, 'safety'],
   ['no STATUS', 0, 10, 'liveness'],
   ['no FETCH', 0, 10, 'liveness'],
   ['reads by result', 1, 20, 'safety'],
@@ -97,10 +98,10 @@ describe('bugs put in on purpose', () => {
 
   it.each(SEARCHES)('%s: found from seed %i on within %i seeds', (bug, from, within, kind) => {
     for (let seed = from; seed < from + within; seed++) {
-      const [violation] = runSimulation({ seed, bug, faulty: seed % 2 }).violations;
+      const [violation] = runSimulation({ seed, bug, faulty: faultyAt(seed) }).violations;
       if (violation === undefined) continue;
       expect(violation.kind).toBe(kind);
-      expect(runSimulation({ seed, faulty: seed % 2 }).violations).toEqual([]);
+      expect(runSimulation({ seed, faulty: faultyAt(seed) }).violations).toEqual([]);
       table.push(`${bug}: ${seed - from + 1} seeds: ${violation.property}`);
       return;
     }

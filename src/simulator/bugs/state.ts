@@ -1,9 +1,10 @@
 /** Bugs of what is executed, kept, given to others and forgotten. */
 
 import type { Context } from '../../protocol/context.ts';
+import type { WindowEntry } from '../../protocol/ledger.ts';
 import type { Replica } from '../../protocol/replica/state.ts';
 import type { Session } from '../../protocol/sessions.ts';
-import type { SequenceNumber } from '../../types/identities.ts';
+import type { Digest, SequenceNumber } from '../../types/identities.ts';
 import { type Bug, bending, uttering } from './bug.ts';
 
 /** After a state transfer nothing is known of the replies in it. */
@@ -45,6 +46,43 @@ class OneEarlier extends Map<SequenceNumber, NonNullable<ReturnType<RecentStates
 export const readingOneEarlier = bending(() => (replica) => {
   if (replica.recentStates instanceof OneEarlier) return;
   Object.assign(replica, { recentStates: new OneEarlier(replica.recentStates) });
+});
+
+/** The chain window of a replica that takes whatever a request has seen for its own history. */
+class Credulous extends Map<SequenceNumber, WindowEntry> {
+  readonly claimed = new Map<SequenceNumber, Digest>();
+
+  override get(s: SequenceNumber): WindowEntry | undefined {
+    const own = super.get(s);
+    const hashChainDigest = this.claimed.get(s);
+    return own === undefined || hashChainDigest === undefined ? own : { ...own, hashChainDigest };
+  }
+}
+
+/** `seen` is compared with nothing: a client that was moved to another fork is served there. */
+export const forkCheckMissing: NonNullable<Bug['program']> = (correct) => ({
+  start(recovered, leaves, clock) {
+    const { running, output } = correct.start(recovered, leaves, clock);
+    const { ledger } = running.state!;
+    return {
+      output,
+      running: {
+        state: running.state,
+        step(input, now) {
+          if (!(ledger.window instanceof Credulous)) {
+            Object.assign(ledger, { window: new Credulous(ledger.window) });
+          }
+          const { claimed } = ledger.window as Credulous;
+          const message = input.type === 'receive' ? input.message : undefined;
+          if (message?.type === 'request' || message?.type === 'relay') {
+            const { seen } = message.request;
+            claimed.set(seen.sequenceNumber, seen.hashChainDigest);
+          }
+          return running.step(input, now);
+        },
+      },
+    };
+  },
 });
 
 /** Every link that arrives makes a replica forget who has said that it no longer has the bodies below. */
