@@ -28,7 +28,7 @@ interface Finding {
 function search({ bug, from, seeds }: Task): Finding {
   const begun = performance.now();
   for (let seed = from; seed < from + seeds; seed++) {
-    const [violation] = runSimulation({ seed, bug, faulty: faultyAt(seed) }).violations;
+    const [violation] = runSimulation({ seed, bug, faulty: faultyAt(bug, seed) }).violations;
     if (violation === undefined) continue;
     const seconds = (performance.now() - begun) / 1000;
     return { bug, seed, tried: seed - from + 1, kind: violation.kind, property: violation.property, seconds };
