@@ -204,6 +204,9 @@ describe('evidence', () => {
     const evidence = eventsOf(driver, 'evidence');
     expect(evidence).toHaveLength(1);
     expect(evidence[0]).toMatchObject({ guilty: [2], forked: false });
+    expect(
+      driver.sends.filter(({ to, message }) => to === 'all' && message.type === 'evidence'),
+    ).toHaveLength(1);
     expect(evidence[0]!.evidence).toEqual({
       type: 'entries',
       first: cluster.entry(2, executed.content),

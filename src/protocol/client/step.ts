@@ -1,12 +1,14 @@
 /** The client session's one way in: `startSession`, then `clientStep` with one input at a time. It only dispatches; io.ts has the contract. */
 
+import { encode } from '../../codec/index.ts';
 import type { Signer } from '../../crypto/port.ts';
 import { unreachable } from '../../types/assert.ts';
 import { equalBytes } from '../../types/bytes.ts';
 import type { ReplicaIndex } from '../../types/identities.ts';
+import { evidenceSchema } from '../accountability/evidence.ts';
 import type { Context } from '../context.ts';
 import type { Head } from '../messages/entry.ts';
-import type { Message } from '../messages/index.ts';
+import { EVIDENCE_BYTES_MAX, type Message } from '../messages/index.ts';
 import type { Clock } from '../replica/io.ts';
 import type { DurableSession } from './durable.ts';
 import { type EntryCache, makeEntryCache } from './entry-cache.ts';
@@ -201,12 +203,23 @@ function finish(session: ClientSession, nowMs: number, out: ClientOutput): Clien
     else if (session.number === undefined) startOpen(session, nowMs, out);
     else startRequest(session, nowMs, out);
   }
+  shareEvidence(out);
   if (session.unsaved) {
     session.unsaved = false;
     out.persist = durableOf(session);
   }
   out.wakeAtMs = wakeAtMs(session);
   return out;
+}
+
+/** What was found goes to the replicas: the correct ones keep it, tell each other, and stop if it proves a fork. */
+function shareEvidence(out: ClientOutput): void {
+  for (const event of out.events) {
+    if (event.type !== 'evidence') continue;
+    const evidence = encode(evidenceSchema, event.evidence);
+    if (evidence.length <= EVIDENCE_BYTES_MAX)
+      out.sends.push({ to: 'all', message: { type: 'evidence', evidence } });
+  }
 }
 
 function wakeAtMs({ flight }: ClientSession): number {
