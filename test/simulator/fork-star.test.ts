@@ -45,7 +45,13 @@ function judge(
   issuedAt: (request: string) => number | undefined = () => 0,
 ) {
   const nodes = treeOf(lines);
-  const run = { nodes, accepted, issuedAt, isCorrectSession: (session: string) => session !== 'z' };
+  const run = {
+    nodes,
+    accepted,
+    issuedAt,
+    isSigned: () => false,
+    isCorrectSession: (session: string) => session !== 'z',
+  };
   return {
     forks: tipsOf(run).length,
     broken: judgeForkStar(run).map(({ property }) => property),

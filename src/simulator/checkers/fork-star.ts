@@ -62,6 +62,7 @@ export function checkForkStar({
   const nodes = new Map<string, Node>();
   const accepted: Accepted[] = [];
   const issued = new Map<string, number>();
+  const signed = new Set<string>();
   const correctKeys = new Set<string>();
   /** What each replica's service has applied since its last entry. */
   const applying = new Map<ReplicaIndex, Execution[]>();
@@ -127,6 +128,7 @@ export function checkForkStar({
   const theCase = {
     nodes,
     accepted,
+    isSigned: (history: string) => signed.has(history),
     issuedAt: (request: string) => issued.get(request),
     isCorrectSession: (session: string) => correctKeys.has(session.slice(0, KEY_LENGTH)),
   };
@@ -134,6 +136,13 @@ export function checkForkStar({
   return {
     onSend(from, _to, message) {
       now++;
+      if (
+        from < replicaCount &&
+        isCorrect(from) &&
+        (message.type === 'reply' || message.type === 'read-reply')
+      ) {
+        signed.add(keyOf(message.entry.hashChainDigest));
+      }
       const key = from < replicaCount ? undefined : clientKeyOf(from);
       if (key === undefined || message.type !== 'request') return;
       correctKeys.add(keyOf(key));
