@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
-import { BUGS, type BugName, faultyAt } from '../src/simulator/bugs.ts';
+import { adversaryOf, BUGS, type BugName } from '../src/simulator/bugs.ts';
 import { runSimulation } from '../src/simulator/run.ts';
 
 interface Task {
@@ -28,7 +28,7 @@ interface Finding {
 function search({ bug, from, seeds }: Task): Finding {
   const begun = performance.now();
   for (let seed = from; seed < from + seeds; seed++) {
-    const [violation] = runSimulation({ seed, bug, faulty: faultyAt(bug, seed) }).violations;
+    const [violation] = runSimulation({ seed, bug, ...adversaryOf(bug, seed) }).violations;
     if (violation === undefined) continue;
     const seconds = (performance.now() - begun) / 1000;
     return { bug, seed, tried: seed - from + 1, kind: violation.kind, property: violation.property, seconds };

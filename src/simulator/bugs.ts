@@ -158,7 +158,10 @@ export const BUGS: Readonly<Record<BugName, Bug>> = {
   'dominates inverted': { bendSession: dominatesInverted },
 };
 
-/** How many of four replicas are faulty in the seeds that a bug is looked for with: many show only with one, and a fork needs more than f. */
-export function faultyAt(bug: BugName, seed: number): number {
-  return bug === 'fork check missing' ? 2 : seed % 2;
+/** Who is faulty, of four replicas, in the seeds that a bug is looked for with: many show only with one that lies, and a fork needs more than f. */
+export function adversaryOf(
+  bug: BugName,
+  seed: number,
+): { readonly faulty: number; readonly attack?: 'twins' } {
+  return bug === 'fork check missing' ? { faulty: 2, attack: 'twins' } : { faulty: seed % 2 };
 }
