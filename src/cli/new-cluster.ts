@@ -27,6 +27,8 @@ export interface NewClusterOptions {
   readonly host: string;
   /** Replica i listens on base + i and serves status on base + n + i; 0: any free ports. */
   readonly basePort: number;
+  /** Whether the replicas keep their logs for ever. */
+  readonly archive?: boolean | undefined;
 }
 
 export interface NewCluster {
@@ -63,6 +65,7 @@ export async function makeNewCluster(options: NewClusterOptions): Promise<NewClu
       listen: peers[index]!,
       peers,
       metrics: statuses[index]!,
+      ...(options.archive === true ? { archive: true } : {}),
     });
     await formatReplica(await readReplicaConfig(own.config));
   }

@@ -14,6 +14,7 @@ import {
   choiceField,
   complaintsAbout,
   expected,
+  flagField,
   integerField,
   listField,
   objectField,
@@ -88,6 +89,7 @@ const optionsSchema = objectField(
     networkLimits: limitsField(DEFAULT_NETWORK_LIMITS, TIME_MS_MAX, 'an object with limits of the transport'),
     smallLogBytes: integerField(0, Number.MAX_SAFE_INTEGER, 'a size').optional(),
     durability: choiceField(DURABILITIES).optional(),
+    archive: flagField().optional(),
     service: functionField('a function that makes the service, such as simpleService(…) answers'),
     logger: z
       .custom(isLogger, expected(`what createLogger answers: ${LOGGER_METHODS.join(', ')}`))

@@ -50,6 +50,10 @@ export function choiceField<const T extends readonly [string, ...string[]]>(valu
   return z.enum(values, expected(values.map((value) => `"${value}"`).join(' or ')));
 }
 
+export function flagField() {
+  return z.boolean(expected('true or false'));
+}
+
 export function listField<T extends z.ZodType>(element: T, what: string) {
   return z.array(element, expected(`a list of ${what}`));
 }

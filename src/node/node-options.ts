@@ -30,6 +30,8 @@ export interface NodeOptions {
   readonly smallLogBytes?: number | undefined;
   /** Default `disk`. */
   readonly durability?: Durability | undefined;
+  /** Whether what the log would forget is kept for ever, for auditors, in `archive/` of the data directory. Default false. */
+  readonly archive?: boolean | undefined;
   /** Of a service of one's own; by default the genesis' `service` names one of ours (`kv/1`). */
   readonly service?: ServiceFactory | undefined;
   /** Default: silent. */

@@ -37,6 +37,8 @@ export interface RecoverOptions {
   readonly directory: DataDirectory;
   readonly context: Context;
   readonly durability: Durability;
+  /** Whether the log is kept for ever. */
+  readonly archive: boolean;
   readonly logger: NodeLogger;
   /** Called with each thing that is open, so that it is closed if a later one cannot be opened. */
   readonly onOpened: (close: () => Promise<void>) => void;
@@ -44,9 +46,14 @@ export interface RecoverOptions {
 
 /** @throws StorageError */
 export async function recoverFromDisk(options: RecoverOptions): Promise<Opened> {
-  const { files, directory, context, durability, logger, onOpened } = options;
+  const { files, directory, context, durability, archive, logger, onOpened } = options;
   const { hash } = context.crypto;
-  const opened = await openLog(files, directory.logDirectory, { durability, readable: BODY_TAG });
+  if (archive) await files.makeDirectory(directory.archiveDirectory);
+  const opened = await openLog(files, directory.logDirectory, {
+    durability,
+    readable: BODY_TAG,
+    archiveDirectory: archive ? directory.archiveDirectory : undefined,
+  });
   onOpened(() => opened.log.close());
   const { damage, tornBytes } = opened.recovered;
   for (const piece of damage) {

@@ -13,6 +13,7 @@ import {
   addressField,
   choiceField,
   type FileKind,
+  flagField,
   integerField,
   listField,
   objectField,
@@ -53,6 +54,8 @@ export interface ReplicaConfig {
   readonly limits?: Partial<LocalLimits> | undefined;
   /** Default `disk`. */
   readonly durability?: Durability | undefined;
+  /** Whether what the log would forget is kept for ever, for auditors, in `archive/` of the data directory. Default false. */
+  readonly archive?: boolean | undefined;
   /** Default `info`. */
   readonly logLevel?: LogLevel | undefined;
 }
@@ -87,6 +90,7 @@ const replicaFileSchema = objectField(
     metrics: addressField(0, 'where to serve metrics').optional(),
     limits: objectField(limitFields, 'an object with local limits').optional(),
     durability: choiceField(DURABILITIES).optional(),
+    archive: flagField().optional(),
     logLevel: choiceField(LOG_LEVELS).optional(),
   },
   'an object with genesis, index, key, data, listen and peers',

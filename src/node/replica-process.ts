@@ -67,6 +67,7 @@ async function run(config: ReplicaConfig, asked: Promise<StopSignal>): Promise<n
     metrics: config.metrics,
     limits: config.limits,
     durability: config.durability,
+    archive: config.archive,
     logger,
   });
   const signal = await Promise.race([asked, node.stopped.then(() => undefined)]);

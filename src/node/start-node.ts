@@ -65,6 +65,7 @@ async function open(options: NodeOptions, closers: (() => Promise<void>)[]): Pro
     directory,
     context,
     durability,
+    archive: options.archive ?? false,
     logger,
     onOpened: (close) => closers.push(close),
   });

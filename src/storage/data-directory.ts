@@ -13,6 +13,8 @@ export interface DataDirectory {
   /** What `formatDataDirectory` was given. */
   readonly format: Uint8Array;
   readonly logDirectory: string;
+  /** Of segments of the log that are kept for ever; there only if something was archived. */
+  readonly archiveDirectory: string;
   readonly snapshotDirectory: string;
   readonly leafPath: string;
   /** Lets another process open it. Death does so too. */
@@ -62,6 +64,7 @@ export async function openDataDirectory(files: FileLayer, directory: string): Pr
     return {
       format: await readFormat(files, directory),
       logDirectory: `${directory}/log`,
+      archiveDirectory: `${directory}/archive`,
       snapshotDirectory: `${directory}/snapshots`,
       leafPath: `${directory}/leaves`,
       release: () => lock.release(),

@@ -42,6 +42,8 @@ export interface FileLayer {
   makeDirectory(directory: string): Promise<void>;
   /** Replaces `to` atomically. Both are in the same directory. */
   rename(from: string, to: string): Promise<void>;
+  /** Gives a file a second name, in whatever directory of the same file system; nothing happens if that name exists. */
+  link(from: string, to: string): Promise<void>;
   /** @throws StorageError NOT_FOUND */
   unlink(path: string): Promise<void>;
   /** Makes the names in a directory durable. */

@@ -21,6 +21,8 @@ export interface LogOptions {
   readonly durability: 'disk' | 'memory';
   /** Records of this kind, never mirrored, are not among what an opening recovers: `read` gives them. */
   readonly readable?: number;
+  /** An existing directory into which the main file of a discarded segment moves, instead of being deleted: it holds all records. */
+  readonly archiveDirectory?: string | undefined;
   /** A segment that would become larger is followed by a new one. Default 64 MiB. */
   readonly segmentBytes?: number;
 }
@@ -41,7 +43,7 @@ export interface Log {
   /** The next record begins a new segment. */
   rotate(): void;
   /**
-   * Deletes the oldest segments, as long as they are sealed (a later one is on disk) and all their sequence numbers are
+   * Deletes, or moves to the archive, the oldest segments, as long as they are sealed (a later one is on disk) and all their sequence numbers are
    * lower. What is still needed of them, also records without a sequence number, must have been appended
    * again and synced before.
    */
@@ -129,6 +131,7 @@ function createLog(
   mains: Map<number, FileHandle>,
 ): Log {
   const durable = options.durability === 'disk';
+  const { archiveDirectory } = options;
   const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT;
   let current = opened;
   let end = begin;
@@ -216,6 +219,11 @@ function createLog(
       readable.discarded(number);
       await mains.get(number)?.close();
       mains.delete(number);
+      if (archiveDirectory !== undefined) {
+        const name = segmentName('main', number);
+        await files.link(`${directory}/${name}`, `${archiveDirectory}/${name}`);
+        await files.syncDirectory(archiveDirectory);
+      }
       // One name at a time, oldest first: a crash must not leave a hole, nor a mirror without its main file.
       for (const copy of ['mirror', 'main'] as const) {
         await files.unlink(`${directory}/${segmentName(copy, number)}`);

@@ -11,7 +11,16 @@ import { StorageError } from './storage-error.ts';
 export type RandomBelow = (bound: number) => number;
 
 export interface FileOperation {
-  readonly name: 'open' | 'read' | 'write' | 'truncate' | 'sync' | 'rename' | 'unlink' | 'syncDirectory';
+  readonly name:
+    | 'open'
+    | 'read'
+    | 'write'
+    | 'truncate'
+    | 'sync'
+    | 'rename'
+    | 'link'
+    | 'unlink'
+    | 'syncDirectory';
   readonly path: string;
 }
 
@@ -163,6 +172,12 @@ function layerOver(directories: Map<string, Directory>): MemoryFiles {
       assert(parentOf(from) === parentOf(to), 'rename stays within a directory');
       const moved = { name: nameOf(to), file: fileAt(from) };
       changeNames(directoryOf(parentOf(from)), [moved, { name: nameOf(from), file: undefined }]);
+    },
+    async link(from, to) {
+      await before('link', from);
+      const directory = directoryOf(parentOf(to));
+      if (directory.live.has(nameOf(to))) return;
+      changeNames(directory, [{ name: nameOf(to), file: fileAt(from) }]);
     },
     async unlink(path) {
       await before('unlink', path);

@@ -25,6 +25,7 @@ export const nodeFiles: FileLayer = {
   list: (directory) => attempt('list', directory, async () => (await fs.promises.readdir(directory)).sort()),
   makeDirectory: (directory) => attempt('create', directory, () => makeDurableDirectory(directory)),
   rename: (from, to) => attempt('rename', from, () => fs.promises.rename(from, to)),
+  link: (from, to) => attempt('link', from, () => linkUnlessThere(from, to)),
   unlink: (path) => attempt('remove', path, () => fs.promises.unlink(path)),
   syncDirectory: (directory) => attempt('sync', directory, () => syncDirectory(directory)),
   lock: (directory) => attempt('lock', directory, () => lockDirectory(directory)),
@@ -79,6 +80,14 @@ async function statusOf(path: string): Promise<FileStatus | undefined> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
+  }
+}
+
+async function linkUnlessThere(from: string, to: string): Promise<void> {
+  try {
+    await fs.promises.link(from, to);
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error;
   }
 }
 

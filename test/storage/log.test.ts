@@ -8,6 +8,7 @@ import { createMemoryFiles } from '../../src/storage/memory-files.ts';
 import { StorageError } from '../../src/storage/storage-error.ts';
 import { LAYERS } from './layers.ts';
 import { appendAll, body, DIRECTORY, ON_DISK, promise, recover, SALT, show } from './log-helpers.ts';
+import { randomFrom } from './random.ts';
 
 describe.each(LAYERS)('log with files %s', (_, withFiles) => {
   it('gives back what was appended, in order, over any number of openings and segments', () =>
@@ -93,6 +94,61 @@ describe.each(LAYERS)('log with files %s', (_, withFiles) => {
       await log.close();
       expect((await recover(files, `${base}/log`)).records.map((r) => r.sequenceNumber)).toEqual([6, 7]);
     }));
+
+  it('moves what it discards into the archive, which with the log holds every record in order', () =>
+    withFiles(async (files, base) => {
+      await formatLog(files, `${base}/log`, SALT);
+      const archiveDirectory = `${base}/archive`;
+      await files.makeDirectory(archiveDirectory);
+      const { log } = await openLog(files, `${base}/log`, { ...ON_DISK, archiveDirectory });
+      for (const s of [1, 2, 3]) {
+        log.rotate();
+        await appendAll(log, [promise(s), body(s)]);
+      }
+      await log.discardBelow(3);
+      await log.close();
+      expect(await files.list(archiveDirectory)).toEqual(['main-0000000001.log', 'main-0000000002.log']);
+      expect(await files.list(`${base}/log`)).toEqual(['main-0000000003.log', 'mirror-0000000003.log']);
+      for (const name of await files.list(archiveDirectory)) {
+        await files.link(`${archiveDirectory}/${name}`, `${base}/log/${name}`);
+      }
+      const whole = await recover(files, `${base}/log`);
+      expect(whole.records.map((r) => [r.kind, r.sequenceNumber])).toEqual([
+        [2, 1],
+        [1, 1],
+        [2, 2],
+        [1, 2],
+        [2, 3],
+        [1, 3],
+      ]);
+    }));
+
+  it('a power failure while segments move leaves each of them in the log, in the archive, or in both', () =>
+    fc.assert(
+      fc.asyncProperty(fc.nat(), fc.nat(12), async (seed, failAt) => {
+        const files = createMemoryFiles();
+        await formatLog(files, DIRECTORY, SALT);
+        const archiveDirectory = 'data/archive';
+        await files.makeDirectory(archiveDirectory);
+        const { log } = await openLog(files, DIRECTORY, { ...ON_DISK, archiveDirectory });
+        for (const s of [1, 2, 3]) {
+          log.rotate();
+          await appendAll(log, [promise(s)]);
+        }
+        let operations = 0;
+        files.faults.beforeOperation = () => {
+          if (operations++ >= failAt) throw new StorageError('IO', 'the power fails');
+        };
+        await log.discardBelow(3).catch(() => undefined);
+        files.faults.beforeOperation = undefined;
+        const after = files.crash(randomFrom(seed));
+        const kept = new Set([...(await after.list(archiveDirectory)), ...(await after.list(DIRECTORY))]);
+        for (const number of [1, 2, 3]) expect(kept).toContain(`main-000000000${number}.log`);
+        // And the log opens: no record is missing between two.
+        expect((await recover(after)).damage.filter((piece) => !piece.repaired)).toEqual([]);
+      }),
+      { numRuns: 200 },
+    ));
 
   it('with durability in memory everything is still written', () =>
     withFiles(async (files, base) => {

@@ -13,6 +13,7 @@ interface Options {
   readonly quorum?: number;
   readonly host: string;
   readonly basePort: number;
+  readonly archive?: true;
 }
 
 export function initCommand({ terminal }: CommandContext): Command {
@@ -28,6 +29,7 @@ export function initCommand({ terminal }: CommandContext): Command {
       0,
     )
     .option('--host <host>', 'the address to listen on', '127.0.0.1')
+    .option('--archive', 'replicas keep their logs for ever, for "bft2f audit"')
     .option('--name <name>', 'a name for people; part of the identity', 'local')
     .addHelpText(
       'after',
