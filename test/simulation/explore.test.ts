@@ -15,11 +15,11 @@ describe('every order of messages', () => {
       search: found,
       settled,
       violation,
-    } = explore({ scenario, depth: 4, statesMax: 10_000, settled: 20 });
+    } = explore({ scenario, depth: 4, statesMax: 10_000, settled: 5 });
     expect(violation).toBeUndefined();
     expect(found.depth).toBe(4);
     expect(found.states).toBeGreaterThan(1_000);
-    expect(settled).toBeGreaterThan(10);
+    expect(settled).toBeGreaterThan(2);
   });
 
   it('the same twice', () => {
@@ -29,8 +29,8 @@ describe('every order of messages', () => {
 
   /** Sleep sets save steps, never states: as many are new at each depth as without them. */
   it.each(NAMES)('%s: taking commuting steps in one order only loses no state', (scenario) => {
-    const all = search(makeWorld(SCENARIOS[scenario]), { depth: 5, statesMax: 3_000, reduce: false });
-    const reduced = search(makeWorld(SCENARIOS[scenario]), { depth: 5, statesMax: 3_000 });
+    const all = search(makeWorld(SCENARIOS[scenario]), { depth: 5, statesMax: 800, reduce: false });
+    const reduced = search(makeWorld(SCENARIOS[scenario]), { depth: 5, statesMax: 800 });
     expect(reduced.layers).toEqual(all.layers);
     expect(reduced.ends.length).toBe(all.ends.length);
     expect(reduced.steps).toBeLessThan(0.7 * all.steps);

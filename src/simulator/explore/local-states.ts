@@ -10,6 +10,7 @@ import type { Context } from '../../protocol/context.ts';
 import type { ReplicaEvent } from '../../protocol/replica/io.ts';
 import type { ReplicaIndex } from '../../types/identities.ts';
 import { checkNoEquivocation } from '../checkers/no-equivocation.ts';
+import { checkNoFraming } from '../checkers/no-framing.ts';
 import { checkVoteChain } from '../checkers/vote-chain.ts';
 import { canonical, hashed, ofReplica } from './canonical.ts';
 import { type Effects, feed, letTimeoutPass, type Machine, replicaOf } from './machine.ts';
@@ -164,9 +165,13 @@ export function makeLocalStates(options: LocalStatesOptions): LocalStates {
       found ??= `${property}: ${text}`;
     };
     const equivocation = checkNoEquivocation(replicaCount, options.isCorrect, report);
+    const framing = checkNoFraming(options.isCorrect, () => true, report);
     const chain = checkVoteChain(context, options.isCorrect, report);
     for (const number of sentTo.flat()) equivocation.onSend?.(index, [], mails.at(number).message, 0);
-    for (const event of facts) chain.onEvent?.(index, event);
+    for (const event of facts) {
+      framing.onEvent?.(index, event);
+      chain.onEvent?.(index, event);
+    }
     return found;
   }
 
