@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { clusterPaths, writeClientConfig } from '../../src/cli/cluster-directory.ts';
 import { generateKey, writeGenesisFile, writeKeyFile } from '../../src/node/index.ts';
+import { decodeKvResult } from '../../src/services/kv/index.ts';
 import {
   cleanUp,
   createCluster,
@@ -69,6 +70,23 @@ describe('bft2f kv', () => {
         out: expect.stringContaining('status OK'),
       });
     }
+  });
+
+  it('proves a key present or absent', async () => {
+    await kv(['put', 'seal', 'unbroken']);
+    const [present, absent] = [join(directory, 'p.receipt'), join(directory, 'a.receipt')];
+    expect(await kv(['get', 'seal', '--receipt', present])).toMatchObject({ code: 0, out: 'unbroken\n' });
+    expect(await kv(['get', 'seals', '--receipt', absent])).toMatchObject({ code: 10 });
+    const results = [];
+    for (const file of [present, absent]) {
+      const { code, out } = await bft2f(['receipt', 'verify', file, '--json', '--directory', directory]);
+      expect(code).toBe(0);
+      results.push(decodeKvResult(Buffer.from(JSON.parse(out).receipt.results[0], 'hex')));
+    }
+    expect(results).toMatchObject([
+      { value: { type: 'value', value: new Uint8Array(Buffer.from('unbroken')) } },
+      { value: { type: 'absent' } },
+    ]);
   });
 
   it('heads are got, verified and compared', async () => {

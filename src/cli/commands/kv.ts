@@ -89,9 +89,15 @@ function getCommand(context: CommandContext): Command {
   return readingCommand('get', 'print the value of a key')
     .argument('<key>')
     .option('--raw', 'exactly the bytes of the value, without a newline after them')
-    .addHelpText('after', `\nExample:\n  bft2f kv get greeting`)
+    .option('--receipt <file>', 'order it, and write the proof that the key had this value, or was absent')
+    .addHelpText(
+      'after',
+      `\nExamples:\n  bft2f kv get greeting\n  bft2f kv get greeting --receipt greeting.receipt`,
+    )
     .action(async (key: string, { raw, ...options }: ReadingOptions & { raw?: true }) => {
-      const found = await use(context, options, (store, call) => store.get(key, call));
+      // Only what is ordered has a receipt.
+      const ordered = options.ordered === true || options.receipt !== undefined;
+      const found = await use(context, { ...options, ordered }, (store, call) => store.get(key, call));
       if (found === undefined) throw new CommandError(EXIT.no, `there is no key "${key}"`);
       terminal.out(found.value);
       if (!raw) terminal.out('\n');
