@@ -295,15 +295,18 @@ describe('a process', () => {
     return { folder, path };
   }
 
-  test('runs until it gets SIGTERM, then ends with 0', async () => {
+  test('says that nothing is synced, runs until it gets SIGTERM, then ends with 0', async () => {
     const { path } = await configured();
     const before = process.listenerCount('SIGTERM');
+    const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     const running = runReplica(path, { logLevel: 'silent', durability: 'memory' });
     process.emit('SIGTERM', 'SIGTERM');
     while (process.listenerCount('SIGTERM') === before) await new Promise((resolve) => setImmediate(resolve));
     process.emit('SIGTERM', 'SIGTERM');
     expect(await running).toBe(EXIT_STATUS.OK);
     expect(process.listenerCount('SIGTERM')).toBe(before);
+    expect(said.mock.calls).toEqual([[expect.stringMatching(/durability is "memory": nothing is synced/)]]);
+    said.mockRestore();
   });
 
   test('says where a file comes from that is not there, and only then', async () => {

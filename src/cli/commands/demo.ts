@@ -74,7 +74,15 @@ async function runDemo(
   const { colors, signal } = terminal;
   const paths = clusterPaths(directory);
   const config = await readClientConfig(paths);
-  const cluster = await openLocalCluster({ paths, config, onExit: () => undefined });
+  let isUp = false;
+  const cluster = await openLocalCluster({
+    paths,
+    config,
+    onExit(index, code, by) {
+      const how = code === undefined ? `was ended by ${by}` : `ended with exit code ${code}`;
+      if (isUp) terminal.err(colors.yellow(`replica ${index} ${how}\n`));
+    },
+  });
   try {
     terminal.err(`starting ${REPLICAS} replicas in ${paths.directory}\n`);
     for (let index = 0; index < REPLICAS; index++) cluster.start(index);
@@ -101,7 +109,9 @@ async function runDemo(
     if (exit) return;
     terminal.out(furtherLooks(directory, packages));
     terminal.err(`${colors.green('up')} until Ctrl-C\n`);
+    isUp = true;
     await Promise.race([cluster.ended, aborted(signal)]);
+    isUp = false;
   } catch (error) {
     throw signal.aborted ? new CommandError(EXIT.interrupted, 'interrupted') : error;
   } finally {
