@@ -205,7 +205,6 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
       ? checkForkStar({
           context,
           isCorrect,
-          stateOf: (replica) => replicas[replica]?.running?.state,
           clientKeyOf: (client) => (lyingClients.has(client) ? undefined : clientKeyOf(client)),
           report,
         })

@@ -304,7 +304,9 @@ function startClients(
         if (outcome.type === 'accepted' || outcome.type === 'read') {
           const head = outcome.type === 'read' ? outcome.head : outcome.receipt.head;
           const place = { history: keyOf(head.hashChainDigest), ordered: outcome.type === 'accepted' };
-          history.complete(operation, workload.decode(outcome.result), place);
+          // Where nothing is promised, anything may have been accepted.
+          if (cluster.promise !== 'nothing')
+            history.complete(operation, workload.decode(outcome.result), place);
         } else if (outcome.type === 'rejected') history.reject(operation);
         next(0);
       });

@@ -19,6 +19,7 @@ describe('agreement', () => {
       checker.onEvent!(replica, {
         type: 'executed',
         view: 0,
+        batchDigest: digest(content),
         entry: entry(s, content),
         requests: 1,
         operations: 1,

@@ -49,7 +49,6 @@ function judge(
     nodes,
     accepted,
     issuedAt,
-    isSigned: () => false,
     isCorrectSession: (session: string) => session !== 'z',
   };
   return {

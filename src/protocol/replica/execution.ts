@@ -53,6 +53,7 @@ function executeNext(replica: Replica, s: SequenceNumber, entry: LogEntry, batch
   emit(replica, {
     type: 'executed',
     view: entry.executedView,
+    batchDigest: entry.batchDigest,
     entry: execution.entry,
     requests: execution.replies.length,
     operations: execution.operations,

@@ -120,6 +120,7 @@ export type ReplicaEvent =
   | {
       readonly type: 'executed';
       readonly view: View;
+      readonly batchDigest: Digest;
       readonly entry: EntryContent;
       readonly requests: number;
       readonly operations: number;

@@ -61,6 +61,7 @@ function createReplica(options: ReplicaOptions, bodies: BodyStore, clock: Clock)
     mayPropose: true,
     suspects: new Map(),
     suspectedView: -1,
+    joinedAtMs: Number.NEGATIVE_INFINITY,
     viewChanges: new Map(),
     ownViewChange: undefined,
     newView: undefined,

@@ -174,6 +174,8 @@ export interface Replica {
   readonly suspects: Map<ReplicaIndex, Suspect>;
   /** The highest view this replica has asked to abandon; -1 for none. */
   suspectedView: View;
+  /** When this replica last joined a suspicion of others. */
+  joinedAtMs: number;
   /** VIEW-CHANGEs for the highest view of each replica. */
   readonly viewChanges: Map<ReplicaIndex, JustifiedViewChange>;
   /** Our own last VIEW-CHANGE: the same bytes again. */

@@ -54,12 +54,26 @@ export function addSuspect(replica: Replica, suspicion: Suspect): boolean {
   return true;
 }
 
-/** Joins a suspicion that at least one correct replica shares, and leaves when a quorum wants to. */
+/**
+ * Joins a suspicion that at least one correct replica shares, and leaves when a quorum wants to. Enter: a SUSPECT, or a tick, since one that
+ * came too soon after the last is joined later.
+ */
 export function weighSuspicions(replica: Replica): void {
   const { suspicionSize, quorumSize } = replica.context.cluster.thresholds;
   const views = [...replica.suspects.values()].map((each) => each.view);
   const shared = kthHighest(views, suspicionSize);
-  if (shared !== undefined && shared >= replica.view) suspect(replica, shared, 'others suspect it too');
+  if (shared !== undefined && shared >= replica.view) join(replica, shared);
   const agreed = kthHighest(views, quorumSize);
   if (agreed !== undefined && agreed >= replica.view) leaveView(replica, agreed + 1);
+}
+
+/**
+ * At most once in T/4. Nobody correct suspects a view sooner after the last, so where the service is live this holds nothing up; but more than f liars
+ * could otherwise lead the others through views as fast as messages travel, and each view left is records that no checkpoint would ever let go.
+ */
+function join(replica: Replica, view: View): void {
+  const now = replica.now.monotonicMs;
+  if (replica.suspectedView >= view || now < replica.joinedAtMs + replica.timeoutMs / 4) return;
+  suspect(replica, view, 'others suspect it too');
+  if (replica.suspectedView === view) replica.joinedAtMs = now;
 }

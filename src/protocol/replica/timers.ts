@@ -9,7 +9,7 @@ import { tryAccept } from './ordering.ts';
 import { companyDelayMs, maybePropose, relayOldest, restartClocks } from './requests.ts';
 import type { Replica } from './state.ts';
 import { sendDueStatus, statusDueToAll } from './status.ts';
-import { suspect } from './suspicion.ts';
+import { suspect, weighSuspicions } from './suspicion.ts';
 
 /** Enter: a tick. */
 export function onTick(replica: Replica): void {
@@ -26,6 +26,7 @@ export function onTick(replica: Replica): void {
     replica.newViewDeadlineMs = now + replica.timeoutMs;
     suspect(replica, replica.view, 'the new view did not come about in time');
   }
+  weighSuspicions(replica);
   retryOverdue(replica);
   if (replica.heartbeatAtMs <= now) heartbeat(replica);
 }
