@@ -52,6 +52,7 @@ const PACKAGES: Partial<Record<Room, readonly string[]>> = {
   crypto: ['sodium-native', 'libsodium-wrappers'],
   node: ['zod', 'pino', 'prom-client'],
   client: ['zod'],
+  witness: ['pino', 'prom-client'],
   cli: ['commander', 'picocolors', 'zod', 'pino', 'prom-client'],
 };
 

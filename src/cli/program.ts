@@ -17,6 +17,7 @@ import { replicaCommand } from './commands/replica.ts';
 import { statusCommand } from './commands/status.ts';
 import { stopCommand } from './commands/stop.ts';
 import { upCommand } from './commands/up.ts';
+import { witnessCommand } from './commands/witness.ts';
 import { CommandError, EXIT, EXIT_CODES_HELP, exitCodeOf } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -48,6 +49,7 @@ const COMMANDS = [
   headCommand,
   evidenceCommand,
   replicaCommand,
+  witnessCommand,
   keygenCommand,
   genesisCommand,
   formatCommand,

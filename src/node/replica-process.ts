@@ -6,15 +6,13 @@ import { createLogger } from './logging.ts';
 import { asNodeError, EXIT_STATUS } from './node-error.ts';
 import { type Durability, type LogLevel, type ReplicaConfig, readReplicaConfig } from './replica-config.ts';
 import { startNode } from './start-node.ts';
+import { type StopSignal, stopSignals } from './stop-signals.ts';
 
 /** What a command line may say otherwise than the replica file. */
 export interface Overrides {
   readonly durability?: Durability | undefined;
   readonly logLevel?: LogLevel | undefined;
 }
-
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
-type StopSignal = (typeof SIGNALS)[number];
 
 /**
  * Runs until SIGTERM or SIGINT, or until the replica must stop; resolves to the exit status (EXIT_STATUS). Complaints go to the standard
@@ -31,21 +29,6 @@ export async function runReplica(configPath: string, overrides: Overrides = {}):
   } finally {
     asked.forget();
   }
-}
-
-/** The first of the signals that stop a replica, once it has come. */
-function stopSignals(): { readonly signal: Promise<StopSignal>; forget(): void } {
-  let onSignal: (name: StopSignal) => void = () => undefined;
-  const signal = new Promise<StopSignal>((resolve) => {
-    onSignal = resolve;
-  });
-  for (const name of SIGNALS) process.on(name, onSignal);
-  return {
-    signal,
-    forget() {
-      for (const name of SIGNALS) process.off(name, onSignal);
-    },
-  };
 }
 
 async function run(config: ReplicaConfig, asked: Promise<StopSignal>): Promise<number> {
