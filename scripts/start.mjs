@@ -1,5 +1,5 @@
 /**
- * `npm start` from a fresh clone: installs, builds, and runs the main job (src/cli/commands/demo.ts). `npm start -- --exit` ends by itself;
+ * `npm start` from a fresh clone: installs, builds, and runs the main job (src/cli/commands/demo-registry.ts). `npm start -- --exit` ends by itself;
  * what stands after `--` goes to the job.
  */
 
@@ -16,6 +16,7 @@ const job = spawn(
   [
     join(root, 'dist/cli/main.js'),
     'demo',
+    'registry',
     '--lock',
     join(root, 'package-lock.json'),
     ...process.argv.slice(2),

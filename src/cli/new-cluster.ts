@@ -112,7 +112,7 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-async function choosePorts(host: string, basePort: number, count: number): Promise<readonly number[]> {
+export async function choosePorts(host: string, basePort: number, count: number): Promise<readonly number[]> {
   if (basePort !== 0) {
     if (basePort + count - 1 > 65_535) {
       throw new CommandError(

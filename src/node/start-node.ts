@@ -9,8 +9,15 @@ import { networkLimits } from '../network/limits.ts';
 import { createReplicaTransport } from '../network/replica-transport.ts';
 import type { Evidence } from '../protocol/accountability/index.ts';
 import { makeCluster } from '../protocol/genesis.ts';
-import { DEFAULT_LOCAL_LIMITS, startReplica, step } from '../protocol/replica/index.ts';
-import type { Clock } from '../protocol/replica/io.ts';
+import {
+  DEFAULT_LOCAL_LIMITS,
+  type Recovered,
+  type Replica,
+  type ReplicaOptions,
+  startReplica,
+  step,
+} from '../protocol/replica/index.ts';
+import type { Clock, Input, Output } from '../protocol/replica/io.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
 import { nodeFiles } from '../storage/node-files.ts';
 import { equalBytes, toHex } from '../types/bytes.ts';
@@ -34,20 +41,48 @@ import { createVerifyCache } from './verify-cache.ts';
 /** What a client's frame has besides operations, at the most. */
 const REQUEST_OVERHEAD_BYTES = 64 * 1024;
 
+/** What answers the inputs of a running replica. */
+export interface NodeCore {
+  /** What its operator is shown. */
+  readonly replica: Replica;
+  /** What it does first. */
+  readonly output: Output;
+  readonly step: (input: Input, clock: Clock) => Output;
+}
+
+export type StartCore = (options: ReplicaOptions, recovered: Recovered, clock: Clock) => NodeCore;
+
 /** @throws NodeError CONFIG, STORAGE, NETWORK or INVARIANT; nothing is left open then */
-export async function startNode(options: NodeOptions): Promise<RunningNode> {
+export function startNode(options: NodeOptions): Promise<RunningNode> {
+  return startNodeAround(correctCore, options);
+}
+
+const correctCore: StartCore = (options, recovered, clock) => {
+  const { replica, output } = startReplica(options, recovered, clock);
+  return { replica, output, step: (input, now) => step(replica, input, now) };
+};
+
+/**
+ * The same disk, links and clocks round another core. The package does not export it, and no file or flag reaches it: replicas that lie on
+ * purpose are made outside, for demonstrations and tests.
+ */
+export async function startNodeAround(startCore: StartCore, options: NodeOptions): Promise<RunningNode> {
   // Undone in reverse, by a failed start and by a stop alike.
   const closers: (() => Promise<void>)[] = [];
   try {
     checkOptions(options);
-    return await open(options, closers);
+    return await open(startCore, options, closers);
   } catch (error) {
     await closeAll(closers).catch(() => undefined);
     throw asNodeError(error);
   }
 }
 
-async function open(options: NodeOptions, closers: (() => Promise<void>)[]): Promise<RunningNode> {
+async function open(
+  startCore: StartCore,
+  options: NodeOptions,
+  closers: (() => Promise<void>)[],
+): Promise<RunningNode> {
   const { genesis, index, logger = silentLogger, durability = 'disk' } = options;
   const startedAtMs = performance.now();
   checkIdentity(options);
@@ -69,7 +104,7 @@ async function open(options: NodeOptions, closers: (() => Promise<void>)[]): Pro
     logger,
     onOpened: (close) => closers.push(close),
   });
-  const { replica, output } = startReplica(
+  const core = startCore(
     {
       context,
       index,
@@ -81,6 +116,7 @@ async function open(options: NodeOptions, closers: (() => Promise<void>)[]): Pro
     disk.recovered,
     readClock(),
   );
+  const { replica } = core;
 
   // What was found before a crash may not have become a file.
   for (const evidence of replica.evidence.values()) keepEvidence(evidence);
@@ -141,7 +177,7 @@ async function open(options: NodeOptions, closers: (() => Promise<void>)[]): Pro
   const driver = createDriver({
     index,
     replicaCount: context.cluster.thresholds.replicaCount,
-    step: (input, clock) => step(replica, input, clock),
+    step: core.step,
     clock: readClock,
     disk,
     links: transport,
@@ -187,7 +223,7 @@ async function open(options: NodeOptions, closers: (() => Promise<void>)[]): Pro
   const health =
     options.metrics === undefined ? undefined : await serveHealth(options.metrics, { metrics, status });
   if (health !== undefined) closers.push(() => health.close());
-  driver.start(output);
+  driver.start(core.output);
   const { sequenceNumber } = replica.ledger.executed;
   logger.info({ event: 'listening', port, metricsPort: health?.port, executed: sequenceNumber }, 'listening');
   return { port, metricsPort: health?.port, status, stop: () => stop(), stopped };

@@ -58,7 +58,7 @@ describe('wrong arguments', () => {
     [['stop', '-d', nowhere], 'make one with "bft2f init"'],
     [['format', '--config', join(nowhere, 'none.json')], 'there is no such file'],
     [['replica', '--config', join(nowhere, 'none.json')], undefined],
-    [['demo', '--lock', join(nowhere, 'none.json')], 'name a package-lock.json with --lock'],
+    [['demo', 'registry', '--lock', join(nowhere, 'none.json')], 'name a package-lock.json with --lock'],
     [['init', '-d', join(nowhere, 'x'), '--replicas', '5'], 'expected 3f+1'],
     [['init', '-d', join(nowhere, 'x'), '--quorum', '2'], 'quorum is 2; expected 2f+1 = 3 up to n = 4'],
     [['init', '-d', join(nowhere, 'x'), '--base-port', '65530'], 'leaves no room for 8 ports'],

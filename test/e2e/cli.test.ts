@@ -183,9 +183,17 @@ describe('up that does not come up', () => {
   });
 });
 
-describe('demo', () => {
+describe('demo registry', () => {
   it('loads the lockfile while the primary dies, and ends with all replicas equal', async () => {
-    const { code, out, err } = await bft2f('demo', '--lock', LOCK, '--exit', '--directory', directory);
+    const { code, out, err } = await bft2f(
+      'demo',
+      'registry',
+      '--lock',
+      LOCK,
+      '--exit',
+      '--directory',
+      directory,
+    );
     expect(err).toMatch(/killed replica \d, the primary of view \d+ \(SIGKILL\)/);
     expect(out).toMatch(/replicas that agree +all 4/);
     expect(code).toBe(0);

@@ -1,318 +1,129 @@
 /**
- * `bft2f demo`, the main job of `npm start`: a package-lock.json becomes a tamper-evident registry. Four replicas are started, every package
- * is put through a client, the primary is killed half way and comes back, and at the end all replicas are held against each other.
+ * `bft2f demo NAME`: what the protocol promises, shown with real processes. The registry runs anywhere; the others need malicious replicas, which are
+ * in adversary/ of the repository, are compiled on demand, and are part of no installation.
  */
 
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Command } from 'commander';
-import { type Answer, type Client, kv } from '../../client/index.ts';
-import { type ClientConfig, clusterPaths, directoryOption, readClientConfig } from '../cluster-directory.ts';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { integerArgument } from '../cluster-directory.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { type LocalCluster, openLocalCluster } from '../local-cluster.ts';
-import { makeNewCluster } from '../new-cluster.ts';
-import { openClient } from '../open-client.ts';
-import { waitUntil } from '../processes.ts';
 import type { CommandContext } from '../program.ts';
-import { forEachLimited, startProgress } from '../progress.ts';
-import { fetchReports } from '../replica-status.ts';
-import { table } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
-import { aborted } from './up.ts';
+import { registryCommand } from './demo-registry.ts';
+
+const SCENARIOS = {
+  'up-to-f': 'at most f faulty replicas, whatever they do: requests go on, and the history is linearizable',
+  'beyond-f': 'f+1 to 2f of them fork the history; the fork is found, proved, and the guilty are named',
+  'beyond-2f':
+    '2f+1 of them make a client accept what nobody asked for: the limit, and what then can be done',
+  partition: 'no faulty replica, but a divided network: who goes on, who is refused, and how all resume',
+} as const;
+type ScenarioName = keyof typeof SCENARIOS;
 
 interface Options {
-  readonly lock: string;
+  readonly replicas: number;
+  readonly faulty?: readonly number[];
+  readonly behaviour?: readonly string[];
+  readonly seed: number;
+  readonly json?: true;
   readonly directory?: string;
-  readonly exit?: true;
+  readonly svg?: string;
 }
 
-const REPLICAS = 4;
-/** Enough to fill batches, little enough that the death of the primary falls in the middle of the load. */
-const IN_FLIGHT = 24;
-const SESSIONS = 8;
-const READY_TIMEOUT_MS = 30_000;
-const CATCH_UP_TIMEOUT_MS = 30_000;
+export function demoCommand(context: CommandContext): Command {
+  const command = new Command('demo')
+    .description('see what is promised, and where the promises end, with real processes')
+    .addCommand(registryCommand(context));
+  for (const name of Object.keys(SCENARIOS) as ScenarioName[])
+    command.addCommand(scenarioCommand(name, context));
+  return command.addHelpText(
+    'after',
+    `
+The exit code is 0 if everything that is promised was observed, and 10 if not. All processes end with the demo.
 
-export function demoCommand({ terminal }: CommandContext): Command {
-  return new Command('demo')
-    .description(
-      'load a package-lock.json into a fresh cluster while its primary is killed, and show what happened',
-    )
-    .option('--lock <file>', 'the package-lock.json to load', 'package-lock.json')
+Examples:
+  bft2f demo up-to-f --faulty 0 --behaviour equivocating
+  bft2f demo beyond-f --svg fork.svg`,
+  );
+}
+
+function scenarioCommand(name: ScenarioName, context: CommandContext): Command {
+  const command = new Command(name)
+    .description(SCENARIOS[name])
+    .option('-n, --replicas <n>', '3f+1 replicas', integerArgument(4, 31), 4)
+    .option('--seed <seed>', 'for what is left to chance', integerArgument(0, Number.MAX_SAFE_INTEGER), 1)
     .option(
       '--directory <path>',
-      'keep the cluster here (default: a temporary directory, removed at the end)',
+      'keep files of the cluster and its clients here (default: they are removed)',
     )
-    .option('--exit', 'end at once instead of staying up until Ctrl-C')
-    .addHelpText('after', `\nExample:\n  bft2f demo --lock package-lock.json --exit`)
-    .action(async ({ lock, directory, exit }: Options) => {
-      const packages = await readPackages(lock);
-      const root = directory ?? (await mkdtemp(join(tmpdir(), 'bft2f-')));
-      try {
-        await makeNewCluster({
-          directory: root,
-          name: 'registry',
-          replicas: REPLICAS,
-          quorum: undefined,
-          host: '127.0.0.1',
-          basePort: 0,
-        });
-        await runDemo(terminal, root, packages, exit === true);
-      } finally {
-        if (directory === undefined) await rm(root, { recursive: true, force: true });
-      }
-    });
-}
-
-async function runDemo(
-  terminal: Terminal,
-  directory: string,
-  packages: readonly Package[],
-  exit: boolean,
-): Promise<void> {
-  const { colors, signal } = terminal;
-  const paths = clusterPaths(directory);
-  const config = await readClientConfig(paths);
-  let isUp = false;
-  const cluster = await openLocalCluster({
-    paths,
-    config,
-    onExit(index, code, by) {
-      const how = code === undefined ? `was ended by ${by}` : `ended with exit code ${code}`;
-      if (isUp) terminal.err(colors.yellow(`replica ${index} ${how}\n`));
-    },
+    .option('--json', 'one document at the end, for programs');
+  if (name !== 'partition') command.option('--faulty <list>', 'which replicas, such as 0,2', indexList);
+  if (name === 'up-to-f') {
+    command.option('--behaviour <list>', 'which misbehaviours, with commas between (default: all)', (text) =>
+      text.split(','),
+    );
+  }
+  if (name === 'beyond-f') command.option('--svg <file>', 'draw the fork');
+  return command.action(async ({ behaviour, directory, svg, ...options }: Options) => {
+    const program = await compiled(context.terminal);
+    const request = {
+      ...{ scenario: name, json: options.json === true, ...options },
+      ...(behaviour === undefined ? {} : { behaviours: behaviour }),
+      ...(directory === undefined ? {} : { directory: resolve(directory) }),
+      ...(svg === undefined ? {} : { svg: resolve(svg) }),
+    };
+    context.exitCode = await run(context.terminal, [program, JSON.stringify(request)], 'inherit');
   });
-  try {
-    terminal.err(`starting ${REPLICAS} replicas in ${paths.directory}\n`);
-    for (let index = 0; index < REPLICAS; index++) cluster.start(index);
-    for (let index = 0; index < REPLICAS; index++) {
-      if (!(await cluster.ready(index, READY_TIMEOUT_MS, signal))) {
-        const words = await cluster.lastWords(index);
-        throw new CommandError(EXIT.unexpected, `replica ${index} did not become ready:\n${words}`);
-      }
-    }
-    const client = await openClient(
-      config,
-      { sessions: SESSIONS, durable: false, deadlineMs: 60_000 },
-      terminal,
-    );
-    let loaded: Loaded;
-    try {
-      loaded = await load(terminal, cluster, config, client, packages);
-      await verify(client, packages);
-    } finally {
-      await client.close();
-    }
-    const equal = await untilEqual(terminal, config);
-    report(terminal, packages, loaded, equal);
-    if (exit) return;
-    terminal.out(furtherLooks(directory, packages));
-    terminal.err(`${colors.green('up')} until Ctrl-C\n`);
-    isUp = true;
-    await Promise.race([cluster.ended, aborted(signal)]);
-    isUp = false;
-  } catch (error) {
-    throw signal.aborted ? new CommandError(EXIT.interrupted, 'interrupted') : error;
-  } finally {
-    await cluster.stop();
+}
+
+function indexList(text: string): readonly number[] {
+  const indices = text.split(',').map((it) => (/^\d{1,2}$/.test(it) ? Number(it) : Number.NaN));
+  if (indices.some(Number.isNaN) || new Set(indices).size < indices.length) {
+    throw new InvalidArgumentError('expected different replicas with commas between, such as 0,2.');
   }
+  return indices.sort((a, b) => a - b);
 }
 
-interface Package {
-  /** `name@version`. */
-  readonly key: string;
-  /** A subresource integrity string, such as `sha512-…`. */
-  readonly integrity: string;
-}
-
-/** @throws CommandError */
-async function readPackages(path: string): Promise<readonly Package[]> {
-  let value: { packages?: Record<string, { version?: unknown; integrity?: unknown }> };
-  try {
-    value = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+/** The path of the program that plays the scenarios, compiled from the sources as they are now. @throws CommandError */
+async function compiled(terminal: Terminal): Promise<string> {
+  const root = dirname(createRequire(import.meta.url).resolve('bft2f/package.json'));
+  const compiler = join(root, 'node_modules/typescript/bin/tsc');
+  if (!existsSync(join(root, 'adversary')) || !existsSync(compiler)) {
     throw new CommandError(
       EXIT.usage,
-      `cannot load ${path}: ${reason}; name a package-lock.json with --lock`,
+      'this demo needs malicious replicas, which no installation has: run it in a clone of the repository, after "npm start" or "npm test" there; "bft2f demo registry" runs anywhere',
     );
   }
-  const found = new Map<string, string>();
-  for (const [place, { version, integrity }] of Object.entries(value.packages ?? {})) {
-    const name = place.split('node_modules/').at(-1);
-    if (!name || typeof version !== 'string' || typeof integrity !== 'string') continue;
-    found.set(`${name}@${version}`, integrity);
-  }
-  if (found.size < 2) {
+  const exitCode = await run(terminal, [compiler, '-p', join(root, 'tsconfig.tools.json')], 'ignore');
+  if (terminal.signal.aborted) throw new CommandError(EXIT.interrupted, 'interrupted');
+  if (exitCode !== EXIT.ok) {
     throw new CommandError(
-      EXIT.usage,
-      `${path} names ${found.size} packages with an integrity hash, and half way needs two; is it a package-lock.json?`,
+      EXIT.unexpected,
+      `the demo does not compile: see "npx tsc -p tsconfig.tools.json" in ${root}`,
     );
   }
-  return [...found].map(([key, integrity]) => ({ key, integrity }));
+  return join(root, 'dist-tools/adversary/main.js');
 }
 
-interface Loaded {
-  readonly seconds: number;
-  /** Operations by the view in which their batch was executed. */
-  readonly byView: ReadonlyMap<number, number>;
-  readonly killed: number;
-}
-
-/** Puts all packages; half way through it kills the primary, and starts it again once the others have gone on without it. */
-async function load(
-  terminal: Terminal,
-  cluster: LocalCluster,
-  config: ClientConfig,
-  client: Client,
-  packages: readonly Package[],
-): Promise<Loaded> {
-  const { colors, signal } = terminal;
-  const answers: Answer[] = [];
-  const store = kv({ submit: watched(client, answers), read: client.read });
-  const progress = startProgress(terminal, 'loading', packages.length);
-  const say = (text: string): void => {
-    progress.end();
-    terminal.err(`${text}\n`);
-  };
-  let killed: number | undefined;
-  let crash: Promise<void> | undefined;
-
-  async function crashPrimary(): Promise<void> {
-    const views = (await fetchReports(config)).flatMap((it) => (it.answers ? [it.status.view] : []));
-    const view = Math.max(0, ...views);
-    killed = view % REPLICAS;
-    const before = answers.length;
-    await cluster.kill(killed);
-    say(
-      colors.yellow(
-        `killed replica ${killed}, the primary of view ${view} (SIGKILL), after ${before} operations`,
-      ),
-    );
-    await waitUntil(async () => answers.some((it) => viewOf(it) > view), READY_TIMEOUT_MS, signal);
-    if (signal.aborted) return;
-    const next = Math.max(...answers.map(viewOf));
-    say(
-      `the others went on in view ${next}, led by replica ${next % REPLICAS}; starting replica ${killed} again`,
-    );
-    cluster.start(killed);
-  }
-
-  const startMs = performance.now();
+/** Resolves to how it ended. Ctrl-C reaches it by itself; what interrupts this process alone is passed on. */
+async function run(
+  { signal }: Terminal,
+  args: readonly string[],
+  output: 'inherit' | 'ignore',
+): Promise<number> {
+  signal.throwIfAborted();
+  const child: ChildProcess = spawn(process.execPath, args, { stdio: ['ignore', output, output] });
+  const pass = (): void => void child.kill('SIGTERM');
+  signal.addEventListener('abort', pass, { once: true });
   try {
-    const width = Math.min(IN_FLIGHT, Math.floor(packages.length / 2));
-    await forEachLimited(packages, width, async ({ key, integrity }) => {
-      if (crash === undefined && answers.length >= packages.length / 2) {
-        crash = crashPrimary();
-        // Its failure is thrown below; until then nobody awaits it.
-        crash.catch(() => undefined);
-      }
-      await store.put(key, integrity, { signal });
-      progress.advance(1);
+    return await new Promise((done, fail) => {
+      child.once('error', fail);
+      child.once('exit', (code) => done(code ?? EXIT.unexpected));
     });
   } finally {
-    progress.end();
-    await crash;
+    signal.removeEventListener('abort', pass);
   }
-  const seconds = (performance.now() - startMs) / 1000;
-  const byView = new Map<number, number>();
-  for (const answer of answers) byView.set(viewOf(answer), (byView.get(viewOf(answer)) ?? 0) + 1);
-  return { seconds, byView, killed: killed! };
-}
-
-function watched(client: Client, answers: Answer[]): Client['submit'] {
-  return async (operation, options) => {
-    const answer = await client.submit(operation, options);
-    answers.push(answer);
-    return answer;
-  };
-}
-
-/** The highest view that a signer of the answer was in. */
-function viewOf({ head }: Answer): number {
-  return Math.max(...head.votes.map(({ view }) => view));
-}
-
-/** Reads everything back. @throws CommandError if anything differs */
-async function verify(client: Client, packages: readonly Package[]): Promise<void> {
-  const stored = new Map<string, string>();
-  for await (const { key, value } of kv(client).scan()) {
-    stored.set(Buffer.from(key).toString(), Buffer.from(value).toString());
-  }
-  const wrong = packages.filter(({ key, integrity }) => stored.get(key) !== integrity);
-  if (wrong.length === 0 && stored.size === packages.length) return;
-  throw new CommandError(
-    EXIT.unexpected,
-    `the store does not hold what was put: ${wrong.length} of ${packages.length} packages are missing or differ`,
-  );
-}
-
-interface Equal {
-  readonly sequenceNumber: number;
-  readonly hashChainDigest: string;
-  readonly stateDigest: string;
-}
-
-/** Waits for the replica that was killed. @throws CommandError if the replicas do not come to the same state */
-async function untilEqual({ signal }: Terminal, config: ClientConfig): Promise<Equal> {
-  let equal: Equal | undefined;
-  let last = '';
-  await waitUntil(
-    async () => {
-      const reports = await fetchReports(config);
-      const statuses = reports.flatMap((it) => (it.answers ? [it.status] : []));
-      const states = new Set(
-        statuses.map((it) => `${it.executed} ${it.hashChainDigest} ${it.logRoot} ${it.stateDigest}`),
-      );
-      last = reports
-        .map((it) => (it.answers ? `${it.index}: ${it.status.executed}` : `${it.index}: silent`))
-        .join(', ');
-      if (statuses.length < REPLICAS || states.size > 1) return false;
-      const { executed, hashChainDigest, stateDigest } = statuses[0]!;
-      equal = { sequenceNumber: executed, hashChainDigest, stateDigest };
-      return true;
-    },
-    CATCH_UP_TIMEOUT_MS,
-    signal,
-  );
-  if (equal === undefined) {
-    throw new CommandError(EXIT.unexpected, `the replicas did not come to the same state; executed: ${last}`);
-  }
-  return equal;
-}
-
-function report(
-  { out, colors }: Terminal,
-  packages: readonly Package[],
-  { seconds, byView, killed }: Loaded,
-  { sequenceNumber, hashChainDigest, stateDigest }: Equal,
-): void {
-  const views = [...byView].sort(([a], [b]) => a - b);
-  const operations = views.map(([view, count]) => `${count} in view ${view} (primary ${view % REPLICAS})`);
-  const rows = [
-    ['operations committed', `${packages.length}: ${operations.join(', ')}`],
-    ['batches', String(sequenceNumber)],
-    [
-      'speed',
-      `${Math.round(packages.length / seconds)} operations/s, the outage of the primary included (${seconds.toFixed(2)} s)`,
-    ],
-    ['replicas that agree', `all ${REPLICAS}, replica ${killed} among them`],
-    ['hash chain digest', hashChainDigest],
-    ['state digest', stateDigest],
-  ];
-  out('\n');
-  out(table(['the registry', ''], rows, colors));
-}
-
-function furtherLooks(directory: string, packages: readonly Package[]): string {
-  const example = packages.find(({ key }) => key.startsWith('commander@')) ?? packages[0]!;
-  const option = directoryOption(directory);
-  return `
-look further:
-  npx bft2f status${option}
-  npx bft2f kv get ${example.key}${option}
-  npx bft2f kv scan --limit 5${option}
-
-`;
 }

@@ -1,0 +1,130 @@
+/** Up to f faulty replicas: whoever they are and whatever they do, requests go on and the history stays linearizable. */
+
+import { join } from 'node:path';
+import { sha256 } from '../../src/crypto/sha256.ts';
+import type { KvResult } from '../../src/services/kv/index.ts';
+import { recordHistory } from '../../src/simulator/history.ts';
+import { checkLinearizable } from '../../src/simulator/linearizability.ts';
+import { makeRandom } from '../../src/simulator/random.ts';
+import { type KvInput, kvModel, kvWorkload } from '../../src/simulator/workload.ts';
+import { BEHAVIOURS, type BehaviourName } from '../behaviours.ts';
+import type { History, Participant } from '../participant.ts';
+import type { MaliciousProcess } from '../processes.ts';
+import { openStage, type Stage } from '../stage.ts';
+import { indicesOf, list, type Scenario, type Setting } from './scenario.ts';
+
+const CLIENTS = ['alice', 'bob', 'carol'];
+const OPERATIONS_EACH = 10;
+/** Few, so that clients get into each other's way. */
+const KEYS = 2;
+const workload = kvWorkload(sha256, KEYS);
+
+export const upToF: Scenario = {
+  description: 'up to f faulty replicas change nothing: requests go on, and the history is linearizable',
+  faultyCount: (maxFaulty) => ({ least: 1, most: maxFaulty }),
+  async run(setting) {
+    const { replicas, maxFaulty, behaviours, report, directory } = setting;
+    const choices = setting.faulty === undefined ? subsets(replicas, maxFaulty) : [setting.faulty];
+    for (const faulty of choices) {
+      report.step(`Faulty: ${list(faulty)}`);
+      for (const behaviour of behaviours) {
+        const stage = await openStage(
+          join(directory, `${faulty.join('-')}-${behaviour}`),
+          replicas,
+          setting.signal,
+        );
+        try {
+          await runOne(setting, stage, faulty, behaviour);
+        } finally {
+          await stage.close();
+        }
+      }
+    }
+    return `With at most ${maxFaulty} faulty of ${replicas} replicas the cluster behaves as one correct server.`;
+  },
+};
+
+async function runOne(
+  { replicas, seed, report }: Setting,
+  stage: Stage,
+  faulty: readonly number[],
+  behaviour: BehaviourName,
+): Promise<void> {
+  const malicious = new Map<number, MaliciousProcess>();
+  for (const index of indicesOf(replicas)) {
+    if (faulty.includes(index)) malicious.set(index, stage.startMalicious(String(index), faulty, seed));
+    else stage.start(String(index));
+  }
+  await stage.ready(indicesOf(replicas).map(String));
+  const clients = await Promise.all(CLIENTS.map((name) => stage.client(name)));
+  const history = recordHistory<KvInput, KvResult>();
+  const startMs = performance.now();
+  // The first operations run on a cluster in good order: what follows disturbs one that is at work.
+  await perform(clients, history, seed, 0, 2);
+  for (const process of malicious.values()) process.order({ behave: behaviour });
+  const rest = perform(clients, history, seed, 2, OPERATIONS_EACH);
+  if (behaviour === 'crashing') for (const index of faulty) await stage.stop(String(index), 'SIGKILL');
+  await rest;
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
+  const operations = history.operations();
+  const acts =
+    behaviour === 'crashing'
+      ? faulty.length
+      : (await Promise.all([...malicious.values()].map((it) => it.acts()))).reduce((a, b) => a + b, 0);
+  const verdict = checkLinearizable(kvModel, operations);
+  const honest = indicesOf(replicas).filter((index) => !faulty.includes(index));
+  const agree = await stage.until(() => sameState(stage, honest));
+  const accused = await accusedBy(stage, honest);
+  const isAnswered = operations.every(({ output }) => output !== undefined);
+  const slandered = accused.filter((index) => !faulty.includes(index));
+  const proved = accused.length > 0 ? `, replica ${list(accused)} proved guilty` : '';
+  report.claim(
+    `${behaviour}: ${operations.length} operations answered, linearizable, the others agree`,
+    isAnswered && acts > 0 && verdict.type === 'linearizable' && agree && slandered.length === 0,
+    [
+      `${BEHAVIOURS[behaviour].description}; ${acts} ${acts === 1 ? 'misdeed' : 'misdeeds'} in ${seconds} s${proved}`,
+      ...(isAnswered ? [] : ['not all were answered']),
+      ...(verdict.type === 'linearizable' ? [] : [`${verdict.type} at ${verdict.part}`]),
+      ...(agree ? [] : ['correct replicas differ']),
+      ...slandered.map((index) => `correct replica ${index} is accused`),
+    ].join('; '),
+  );
+}
+
+/** Each client does its operations one after the other, all clients at once. */
+async function perform(
+  clients: readonly Participant[],
+  history: History,
+  seed: number,
+  from: number,
+  to: number,
+): Promise<void> {
+  await Promise.all(
+    clients.map(async (client) => {
+      const random = makeRandom(seed).fork(`${client.name} ${from}`);
+      for (let i = from; i < to; i++) {
+        await client.perform(workload.next(random, `${client.name}.${i}`).input, history);
+      }
+    }),
+  );
+}
+
+async function sameState(stage: Stage, honest: readonly number[]): Promise<boolean> {
+  const statuses = await Promise.all(honest.map((index) => stage.status(String(index))));
+  return new Set(statuses.map((it) => `${it.executed} ${it.hashChainDigest} ${it.stateDigest}`)).size === 1;
+}
+
+async function accusedBy(stage: Stage, honest: readonly number[]): Promise<readonly number[]> {
+  const statuses = await Promise.all(honest.map((index) => stage.status(String(index))));
+  return [...new Set(statuses.flatMap(({ guilty }) => guilty))].sort((a, b) => a - b);
+}
+
+/** All ways to choose `size` of 0…count−1. */
+function subsets(count: number, size: number, from = 0): readonly (readonly number[])[] {
+  if (size === 0) return [[]];
+  const found: (readonly number[])[] = [];
+  for (let first = from; first <= count - size; first++) {
+    for (const rest of subsets(count, size - 1, first + 1)) found.push([first, ...rest]);
+  }
+  return found;
+}
