@@ -35,6 +35,7 @@ export async function audit(context: Context, dataDirectory: string, head: Head)
       directory,
       context,
       durability: 'disk',
+      archive: false,
       logger: silentLogger,
       onOpened: (close) => void closers.push(close),
     });

@@ -5,7 +5,7 @@ import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { Command } from './malicious-replica.ts';
+import type { Command, Nature } from './malicious-replica.ts';
 
 /** The ordinary program, compiled beside this file. */
 const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
@@ -41,14 +41,9 @@ export function startReplica(config: string, log: string): ReplicaProcess {
   return watched(child, log);
 }
 
-export function startMalicious(
-  config: string,
-  log: string,
-  members: readonly number[],
-  seed: number,
-): MaliciousProcess {
+export function startMalicious(config: string, log: string, nature: Nature): MaliciousProcess {
   const errors = openSync(log, 'a', 0o600);
-  const child = spawn(process.execPath, [MALICIOUS, config, members.join(','), String(seed)], {
+  const child = spawn(process.execPath, [MALICIOUS, config, JSON.stringify(nature)], {
     stdio: ['pipe', 'pipe', errors],
     detached: true,
   });

@@ -22,6 +22,7 @@ import {
 } from '../src/node/index.ts';
 import type { Context } from '../src/protocol/context.ts';
 import { type Genesis, makeCluster } from '../src/protocol/genesis.ts';
+import type { Nature } from './malicious-replica.ts';
 import { makeParticipant, type Participant } from './participant.ts';
 import { type MaliciousProcess, type ReplicaProcess, startMalicious, startReplica } from './processes.ts';
 import { HOST, openSwitchboard, type Route } from './switchboard.ts';
@@ -34,14 +35,14 @@ export interface Stage {
   /** Files for a process that stands for replica `index`; with `copyOf`, its twin, which has the key and the past of that stopped process. */
   prepare(name: string, index: number, copyOf?: string): Promise<void>;
   start(name: string): void;
-  startMalicious(name: string, members: readonly number[], seed: number): MaliciousProcess;
+  startMalicious(name: string, nature: Nature): MaliciousProcess;
   /** @throws Error with its last words if a process does not become ready in time */
   ready(names: readonly string[]): Promise<void>;
   /** Gracefully, or at once. */
   stop(name: string, signal?: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   status(name: string): Promise<NodeStatus>;
-  /** A client whose state and evidence are kept in client-<name>/. */
-  client(name: string): Promise<Participant>;
+  /** A client whose state and evidence are kept in client-<name>/, and how long it waits while it reaches no quorum. */
+  client(name: string, noQuorumMs?: number): Promise<Participant>;
   /** From now on `place`, a process or a client, reaches a replica as the process that is named; undefined: not at all. */
   route(processOf: (place: string, replica: number) => string | undefined): void;
   /** Resolves to whether it became so in time. @throws Error if the demonstration is interrupted */
@@ -50,8 +51,6 @@ export interface Stage {
 }
 
 const PATIENCE_MS = 30_000;
-/** How long a client waits while it reaches no quorum. */
-export const NO_QUORUM_MS = 3_000;
 
 export async function openStage(directory: string, replicas: number, signal: AbortSignal): Promise<Stage> {
   const paths = clusterPaths(directory);
@@ -125,9 +124,9 @@ export async function openStage(directory: string, replicas: number, signal: Abo
       const { config, log } = filesOf(name);
       note(name, startReplica(config, log));
     },
-    startMalicious(name, members, seed) {
+    startMalicious(name, nature) {
       const { config, log } = filesOf(name);
-      const process = startMalicious(config, log, members, seed);
+      const process = startMalicious(config, log, nature);
       note(name, process);
       return process;
     },
@@ -148,14 +147,14 @@ export async function openStage(directory: string, replicas: number, signal: Abo
     async status(name) {
       return (await (await ask(name, '/status')).json()) as NodeStatus;
     },
-    async client(name) {
+    async client(name, noQuorumMs = PATIENCE_MS) {
       const client = await connect({
         genesis,
         replicas: await switchboard.join(name),
         key: generateKey().seed,
         stateDirectory: join(paths.directory, `client-${name}`),
         deadlineMs: PATIENCE_MS,
-        noQuorumMs: NO_QUORUM_MS,
+        noQuorumMs,
       });
       const participant = makeParticipant(name, client, signal);
       participants.push(participant);

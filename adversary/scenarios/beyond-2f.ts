@@ -39,7 +39,9 @@ async function play(setting: Setting, stage: Stage): Promise<string> {
   };
 
   report.step(`${faulty.length} of ${replicas} replicas wait for their hour: ${list(faulty)}`);
-  const traitors = faulty.map((index) => stage.startMalicious(String(index), faulty, seed));
+  const traitors = faulty.map((index) =>
+    stage.startMalicious(String(index), { members: faulty, seed, behaviour: undefined }),
+  );
   for (const index of honest) stage.start(String(index));
   await stage.ready(indicesOf(replicas).map(String));
   const alice = await stage.client('alice');

@@ -3,8 +3,11 @@
 import { ClientError } from '../../src/client/index.ts';
 import { kv } from '../../src/services/kv/index.ts';
 import type { Done, Participant } from '../participant.ts';
-import { NO_QUORUM_MS, openStage, type Stage } from '../stage.ts';
+import { openStage, type Stage } from '../stage.ts';
 import { indicesOf, list, type Scenario } from './scenario.ts';
+
+/** How long Alice and Bob wait while they reach no quorum. */
+const NO_QUORUM_MS = 2_000;
 
 export const partition: Scenario = {
   description:
@@ -17,8 +20,9 @@ export const partition: Scenario = {
       report.step('One network');
       for (const index of all) stage.start(String(index));
       await stage.ready(all.map(String));
-      const alice = await stage.client('alice');
-      const bob = await stage.client('bob');
+      const alice = await stage.client('alice', NO_QUORUM_MS);
+      const bob = await stage.client('bob', NO_QUORUM_MS);
+      const carol = await stage.client('carol');
       const show = ({ who, text, answer }: Done) =>
         report.say(`${who}: ${text}, in batch ${answer.head.sequenceNumber}`);
       show(await alice.perform(kv.put('a', '1')));
@@ -54,12 +58,19 @@ export const partition: Scenario = {
         await refused(participant, kv.put('c', `from ${participant.name}`), report);
       }
 
-      report.step('The network heals');
-      const waiting = bob.perform(kv.put('d', 'waited for the healing'));
+      report.step('The network heals while Carol, who is patient, waits');
+      const waiting = carol.perform(kv.put('d', 'waited for the healing'));
+      // Whether it fails is asked for below.
+      waiting.catch(() => undefined);
       const isWaiting = await Promise.race([waiting.then(() => false), shown(stage)]);
       stage.route((_, replica) => String(replica));
       show(await waiting);
       report.claim('an operation that was waiting is done, and nobody had to do anything for it', isWaiting);
+      await stage.until(async () =>
+        [alice, bob].every(
+          ({ client }) => client.links().filter(({ reachable }) => reachable).length >= quorumSize,
+        ),
+      );
       const read = await bob.perform(kv.get('a'));
       show(read);
       report.claim('what the majority did is there', read.text === 'get a → 2');

@@ -52,17 +52,17 @@ async function runOne(
 ): Promise<void> {
   const malicious = new Map<number, MaliciousProcess>();
   for (const index of indicesOf(replicas)) {
-    if (faulty.includes(index)) malicious.set(index, stage.startMalicious(String(index), faulty, seed));
+    if (faulty.includes(index))
+      malicious.set(index, stage.startMalicious(String(index), { members: faulty, seed, behaviour }));
     else stage.start(String(index));
   }
-  await stage.ready(indicesOf(replicas).map(String));
+  const honest = indicesOf(replicas).filter((index) => !faulty.includes(index));
+  await stage.ready(honest.map(String));
   const clients = await Promise.all(CLIENTS.map((name) => stage.client(name)));
   const history = recordHistory<KvInput, KvResult>();
   const startMs = performance.now();
-  // The first operations run on a cluster in good order: what follows disturbs one that is at work.
-  await perform(clients, history, seed, 0, 2);
-  for (const process of malicious.values()) process.order({ behave: behaviour });
-  const rest = perform(clients, history, seed, 2, OPERATIONS_EACH);
+  await perform(clients, history, seed, 0, OPERATIONS_EACH / 2);
+  const rest = perform(clients, history, seed, OPERATIONS_EACH / 2, OPERATIONS_EACH);
   if (behaviour === 'crashing') for (const index of faulty) await stage.stop(String(index), 'SIGKILL');
   await rest;
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
@@ -72,7 +72,6 @@ async function runOne(
       ? faulty.length
       : (await Promise.all([...malicious.values()].map((it) => it.acts()))).reduce((a, b) => a + b, 0);
   const verdict = checkLinearizable(kvModel, operations);
-  const honest = indicesOf(replicas).filter((index) => !faulty.includes(index));
   const agree = await stage.until(() => sameState(stage, honest));
   const accused = await accusedBy(stage, honest);
   const isAnswered = operations.every(({ output }) => output !== undefined);
