@@ -1,6 +1,7 @@
 /**
  * Which row of the table of promises (docs/protocol.md §1) holds now, judged by what the replicas say of themselves. Whoever does not
- * answer, or contradicts most, is counted as faulty: the words say what holds even if that is so.
+ * answer, or contradicts most, is counted as faulty: the words say what holds even if that is so. Of replicas that cannot be asked nothing is
+ * known; where it depends on them, the words say so.
  */
 
 import type { NodeStatus } from '../node/index.ts';
@@ -14,7 +15,9 @@ export type Promised =
   | 'linearizable'
   /** Fork* consistent, without progress. */
   | 'fork*'
-  | 'nothing';
+  | 'nothing'
+  /** It depends on replicas that cannot be asked. */
+  | 'unknown';
 
 export interface Assessment {
   readonly promised: Promised;
@@ -43,12 +46,28 @@ export function assess(
   });
   const doubtful = new Set(doubts.map(({ index }) => index));
   const good = reports.map(({ index }) => index).filter((index) => !doubtful.has(index));
-  const promised = promisedWith(doubts.length, thresholds);
+  const unasked = reports.flatMap((it) => (it.answers || it.asked ? [] : [it.index]));
+  const faulty = doubts.length - unasked.length;
+  const ifWell = promisedWith(faulty, thresholds);
+  const isSure = ifWell === promisedWith(doubts.length, thresholds);
   const forks = groups.map((group) => ({
     sequenceNumber: group[0]!.executed,
     replicas: group.map(({ index }) => index),
   }));
-  return { promised, good, doubts, forks, words: wordsOf(promised, doubts.length, thresholds, forks) };
+  return {
+    promised: isSure ? ifWell : 'unknown',
+    good,
+    doubts,
+    forks,
+    words: isSure
+      ? wordsOf(ifWell, doubts.length, thresholds, forks)
+      : `${unaskedWords(unasked)} ${wordsOf(ifWell, faulty, thresholds, forks)}`,
+  };
+}
+
+function unaskedWords(unasked: readonly number[]): string {
+  const [who, they] = unasked.length === 1 ? ['Replica', 'it is'] : ['Replicas', 'they are'];
+  return `${who} ${unasked.join(', ')} cannot be asked from here (client.json names no status port), so nothing certain can be said. If ${they} well:`;
 }
 
 /** Replicas that have executed as many batches as each other but not the same ones, or with other results. */
@@ -95,13 +114,15 @@ function doubtOf(
   return status.started ? undefined : 'has not heard from enough others yet';
 }
 
-function promisedWith(faulty: number, { linearizableWhile, liveWhile, forkStarWhile }: Thresholds): Promised {
+type Certain = Exclude<Promised, 'unknown'>;
+
+function promisedWith(faulty: number, { linearizableWhile, liveWhile, forkStarWhile }: Thresholds): Certain {
   if (faulty <= linearizableWhile) return faulty <= liveWhile ? 'all' : 'linearizable';
   return faulty <= forkStarWhile ? 'fork*' : 'nothing';
 }
 
 function wordsOf(
-  promised: Promised,
+  promised: Certain,
   faulty: number,
   thresholds: Thresholds,
   forks: Assessment['forks'],

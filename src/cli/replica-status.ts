@@ -6,7 +6,8 @@ import type { ClientConfig } from './cluster-directory.ts';
 /** What one replica answered, or why it did not. */
 export type ReplicaReport =
   | { readonly index: number; readonly answers: true; readonly status: NodeStatus }
-  | { readonly index: number; readonly answers: false; readonly reason: string };
+  /** `asked`: whether there was an address to ask at. */
+  | { readonly index: number; readonly answers: false; readonly asked: boolean; readonly reason: string };
 
 const TIMEOUT_MS = 2_000;
 const STATUS_BYTES_MAX = 1024 * 1024;
@@ -17,7 +18,9 @@ export function fetchReports({ replicas }: ClientConfig): Promise<readonly Repli
 }
 
 async function fetchReport(index: number, address: Address | undefined): Promise<ReplicaReport> {
-  if (address === undefined) return { index, answers: false, reason: 'client.json names no status port' };
+  if (address === undefined) {
+    return { index, answers: false, asked: false, reason: 'not asked: client.json names no status port' };
+  }
   try {
     const response = await get(address, '/status');
     const text = await response.text();
@@ -26,7 +29,7 @@ async function fetchReport(index: number, address: Address | undefined): Promise
     if (status.index !== index) throw new Error(`replica ${status.index} answers at its address`);
     return { index, answers: true, status };
   } catch (error) {
-    return { index, answers: false, reason: reasonOf(error) };
+    return { index, answers: false, asked: true, reason: reasonOf(error) };
   }
 }
 

@@ -23,7 +23,11 @@ function answers(index: number, more: Partial<NodeStatus> = {}): ReplicaReport {
 }
 
 function silent(index: number): ReplicaReport {
-  return { index, answers: false, reason: 'silent' };
+  return { index, answers: false, asked: true, reason: 'silent' };
+}
+
+function unasked(index: number): ReplicaReport {
+  return { index, answers: false, asked: false, reason: 'no status port' };
 }
 
 /** n replicas, the last `missing` of which are silent. */
@@ -57,6 +61,21 @@ describe('what the cluster promises now', () => {
   });
 
   const four = thresholds(4);
+
+  it('says that it does not know where it depends on replicas that cannot be asked, and what would hold if they are well', () => {
+    const two = assess([answers(0), answers(1), unasked(2), unasked(3)], CLUSTER, four);
+    expect(two).toMatchObject({ promised: 'unknown', good: [0, 1] });
+    expect(two.words).toMatch(
+      /^Replicas 2, 3 cannot be asked from here.* If they are well: 4 of 4 replicas answer and agree\. Linearizable and live/,
+    );
+    const stuck = assess([answers(0), silent(1), silent(2), unasked(3)], CLUSTER, four);
+    expect(stuck).toMatchObject({ promised: 'unknown' });
+    expect(stuck.words).toMatch(
+      /^Replica 3 cannot be asked from here.* If it is well: 2 of 4 .* No progress/,
+    );
+    const enough = assess([answers(0), answers(1), answers(2), unasked(3)], CLUSTER, four);
+    expect(enough).toMatchObject({ promised: 'all', doubts: [{ index: 3, why: 'no status port' }] });
+  });
 
   it('counts the smaller part as faulty when histories differ, and all when neither is larger', () => {
     const one = assess([answers(0), answers(1), answers(2), answers(3, { logRoot: 'xx' })], CLUSTER, four);

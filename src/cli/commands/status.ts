@@ -87,6 +87,7 @@ const COLORS: Readonly<Record<Promised, keyof Pick<Colors, 'green' | 'yellow' | 
   linearizable: 'yellow',
   'fork*': 'yellow',
   nothing: 'red',
+  unknown: 'yellow',
 };
 
 function colorOf({ promised, forks }: Assessment, colors: Colors): (text: string) => string {
