@@ -6,9 +6,8 @@
  * are judged with them as without.
  */
 
-import { assert } from '../../types/assert.ts';
 import type { LocalState } from './local-states.ts';
-import { type GlobalState, replaced, type Step, type World } from './world.ts';
+import { keyOfState, pathTo, type Reached, replaced, type Step, type World } from './world.ts';
 
 export interface SearchOptions {
   /** Steps from the root at most. */
@@ -33,24 +32,17 @@ export interface Search {
   /** There is nothing beyond: the whole space was seen. */
   readonly exhausted: boolean;
   /** States in which nothing can happen any more. */
-  readonly ends: readonly GlobalState[];
-  /** States of the last layer that is complete. */
-  readonly last: readonly GlobalState[];
+  readonly ends: number;
   readonly violation: { readonly text: string; readonly path: readonly Step[] } | undefined;
 }
 
-/** A place has so many states at most, so that a state of all three is a safe integer. */
-const LOCAL_STATES_MAX = 2 ** 17;
 /** Places have two bits in a step's code. */
 const PLACES = 4;
 
 /** Codes of sleeping steps, ascending. */
 type SleepSet = readonly number[];
 
-interface Node {
-  readonly state: GlobalState;
-  readonly parent: Node | undefined;
-  readonly via: number;
+interface Node extends Reached {
   sleep: SleepSet;
   /** What is still to be taken from it: everything that does not sleep, or only what woke after it was expanded. */
   pending: 'all' | Set<number> | undefined;
@@ -60,34 +52,19 @@ export function search(world: World, options: SearchOptions): Search {
   const { depth: depthMax, statesMax, reduce = true } = options;
   const nodes = new Map<number, Node>();
   const layers = [1];
-  const ends: GlobalState[] = [];
+  let ends = 0;
   let steps = 0;
   let met = 0;
   let slept = 0;
   let fresh = 0;
 
-  function keyOfState(state: GlobalState): number {
-    let key = 0;
-    for (const { number } of state) {
-      assert(number < LOCAL_STATES_MAX, 'so many states of one replica have no key; explore less deep');
-      key = key * LOCAL_STATES_MAX + number;
-    }
-    return key;
-  }
-
-  const root: Node = { state: world.root, parent: undefined, via: -1, sleep: [], pending: 'all' };
+  const root: Node = { state: world.root, parent: undefined, via: undefined, sleep: [], pending: 'all' };
   nodes.set(keyOfState(root.state), root);
   let frontier: Node[] = [root];
   let next: Node[] = [];
 
-  function arrive(
-    from: Node,
-    via: number,
-    place: number,
-    local: LocalState,
-    sleep: SleepSet,
-  ): Node | undefined {
-    const state = replaced(from.state, place, local);
+  function arrive(from: Node, via: Step, local: LocalState, sleep: SleepSet): Node | undefined {
+    const state = replaced(from.state, via.place, local);
     const key = keyOfState(state);
     const known = nodes.get(key);
     if (known === undefined) {
@@ -127,12 +104,12 @@ export function search(world: World, options: SearchOptions): Search {
       }
       steps++;
       const sleep = reduce ? asleep.filter((other) => other % PLACES !== place) : [];
-      const arrived = arrive(node, code, place, local, sleep);
+      const arrived = arrive(node, { place, choice }, local, sleep);
       if (arrived !== undefined && bad === undefined && world.violationOf(arrived.state) !== undefined)
         bad = arrived;
       asleep.push(code);
     });
-    if (!any && pending === 'all') ends.push(node.state);
+    if (!any && pending === 'all') ends++;
     return bad;
   }
 
@@ -145,7 +122,6 @@ export function search(world: World, options: SearchOptions): Search {
     depth,
     exhausted,
     ends,
-    last: frontier.map((node) => node.state),
     violation: bad && { text: world.violationOf(bad.state)!, path: pathTo(bad) },
   });
 
@@ -164,12 +140,4 @@ export function search(world: World, options: SearchOptions): Search {
     if (nodes.size >= statesMax) return result(depth + 1, false);
   }
   return result(depthMax, false);
-}
-
-function pathTo(node: Node): Step[] {
-  const path: Step[] = [];
-  for (let at: Node | undefined = node; at?.parent !== undefined; at = at.parent) {
-    path.push({ place: at.via % PLACES, choice: Math.floor(at.via / PLACES) });
-  }
-  return path.reverse();
 }

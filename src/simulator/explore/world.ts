@@ -32,7 +32,7 @@ import { type ExplorationScenario, REQUESTS } from './scenarios.ts';
 const REPLICAS = 4;
 
 /** Heartbeats and their STATUS are no part of an exploration: this is later than any timer that is. */
-export const NEVER_MS = 1_000_000_000;
+const NEVER_MS = 1_000_000_000;
 
 /** One state for each correct replica, in the order of `World.correct`. */
 export type GlobalState = readonly LocalState[];
@@ -52,12 +52,18 @@ export interface World {
   readonly coverage: { readonly delivered: Map<string, number>; readonly reported: Map<string, number> };
   /** After the prelude. */
   readonly root: GlobalState;
-  /** Calls `visit` with each step that changes something; with all timeouts, or only those that the scenario grants. */
+  /** Calls `visit` with each step that changes something. */
   forEachStep(state: GlobalState, visit: (place: number, choice: Choice, next: LocalState) => void): void;
+  /**
+   * What happens if nothing else does: the oldest message that changes something arrives, or the newest; if there is none and a request waits, T
+   * passes at whoever is next.
+   */
+  usualStep(
+    state: GlobalState,
+    first: 'oldest' | 'newest',
+  ): (Step & { readonly next: LocalState }) | undefined;
   /** The first property that this state violates. */
   violationOf(state: GlobalState): string | undefined;
-  /** Counts nothing from now on. */
-  stopCounting(): void;
 }
 
 export function makeWorld(scenario: ExplorationScenario, bugName?: BugName): World {
@@ -133,7 +139,6 @@ export function makeWorld(scenario: ExplorationScenario, bugName?: BugName): Wor
   }
 
   const coverage = { delivered: new Map<string, number>(), reported: new Map<string, number>() };
-  let counting = true;
   const count = (counts: Map<string, number>, what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
 
   const factsNumbers = new Map<string, number>();
@@ -151,7 +156,6 @@ export function makeWorld(scenario: ExplorationScenario, bugName?: BugName): Wor
         return number;
       },
       onStep(_, choice, { events }) {
-        if (!counting) return;
         count(coverage.delivered, nameOfChoice(mails, choice));
         for (const event of events) {
           if (event.type === 'viewEntered') count(coverage.reported, `entered view ${event.view}`);
@@ -186,6 +190,23 @@ export function makeWorld(scenario: ExplorationScenario, bugName?: BugName): Wor
 
   const judged = new Map<string, string | undefined>();
 
+  /** All that the network has for each place, new or not. */
+  function forEachMail(state: GlobalState, visit: (place: number, number: MailNumber) => void): void {
+    const fromLiar = saidIn(state);
+    state.forEach((local, place) => {
+      const index = correct[place]!;
+      for (const number of fromLiar[place]!) visit(place, number);
+      for (const other of state) {
+        if (other !== local) for (const number of other.sentTo[index]!) visit(place, number);
+      }
+    });
+  }
+
+  function after(state: GlobalState, place: number, choice: Choice): LocalState {
+    const local = state[place]!;
+    return local.next.get(choice) ?? locals[place]!.after(local, choice);
+  }
+
   const world: Omit<World, 'root'> = {
     context,
     correct,
@@ -193,21 +214,30 @@ export function makeWorld(scenario: ExplorationScenario, bugName?: BugName): Wor
     locals,
     coverage,
     forEachStep(state, visit) {
-      const fromLiar = saidIn(state);
+      const offer = (place: number, choice: Choice) => {
+        const next = after(state, place, choice);
+        if (next !== state[place]) visit(place, choice, next);
+      };
+      forEachMail(state, (place, number) => offer(place, number + FIRST_MAIL));
       state.forEach((local, place) => {
-        const index = correct[place]!;
-        const table = locals[place]!;
-        const offer = (choice: Choice) => {
-          const next = local.next.get(choice) ?? table.after(local, choice);
-          if (next !== local) visit(place, choice, next);
-        };
-        for (const number of fromLiar[place]!) offer(number + FIRST_MAIL);
-        for (const other of state) {
-          if (other !== local) for (const number of other.sentTo[index]!) offer(number + FIRST_MAIL);
-        }
-        if (local.timeouts < scenario.timeouts && local.wakeAtMs < NEVER_MS) offer(TIMEOUT);
-        if (local.restarts === 0 && scenario.restarting.includes(index)) offer(RESTART);
+        if (local.timeouts < scenario.timeouts && local.wakeAtMs < NEVER_MS) offer(place, TIMEOUT);
+        if (local.restarts === 0 && scenario.restarting.includes(correct[place]!)) offer(place, RESTART);
       });
+    },
+    usualStep(state, first) {
+      const mail: (readonly [number: MailNumber, place: number])[] = [];
+      forEachMail(state, (place, number) => mail.push([number, place]));
+      mail.sort(([a], [b]) => (first === 'oldest' ? a - b : b - a));
+      for (const [number, place] of mail) {
+        const choice = number + FIRST_MAIL;
+        const next = after(state, place, choice);
+        if (next !== state[place]) return { place, choice, next };
+      }
+      if (state.every((local) => !local.isWaiting)) return undefined;
+      const dueMs = Math.min(...state.map((local) => local.wakeAtMs));
+      if (dueMs >= NEVER_MS) return undefined;
+      const place = state.findIndex((local) => local.wakeAtMs === dueMs);
+      return { place, choice: TIMEOUT, next: after(state, place, TIMEOUT) };
     },
     violationOf(state) {
       for (const { violation } of state) if (violation !== undefined) return violation;
@@ -222,9 +252,6 @@ export function makeWorld(scenario: ExplorationScenario, bugName?: BugName): Wor
       });
       judged.set(key, found);
       return found;
-    },
-    stopCounting() {
-      counting = false;
     },
   };
 
@@ -245,6 +272,32 @@ export function makeWorld(scenario: ExplorationScenario, bugName?: BugName): Wor
 
 export function replaced(state: GlobalState, place: number, next: LocalState): GlobalState {
   return state.map((local, i) => (i === place ? next : local));
+}
+
+/** A place has so many states at most, so that a state of all three is a safe integer. */
+const LOCAL_STATES_MAX = 2 ** 17;
+
+/** Names the state among all of its world. */
+export function keyOfState(state: GlobalState): number {
+  let key = 0;
+  for (const { number } of state) {
+    assert(number < LOCAL_STATES_MAX, 'so many states of one replica have no key; explore less deep');
+    key = key * LOCAL_STATES_MAX + number;
+  }
+  return key;
+}
+
+/** A state as it was reached; `via` is undefined at the beginning. */
+export interface Reached {
+  readonly state: GlobalState;
+  readonly parent: Reached | undefined;
+  readonly via: Step | undefined;
+}
+
+export function pathTo(reached: Reached): readonly Step[] {
+  const path: Step[] = [];
+  for (let at: Reached | undefined = reached; at?.via !== undefined; at = at.parent) path.push(at.via);
+  return path.reverse();
 }
 
 /** `timeout`, `restart` or the type of the message. */
