@@ -10,7 +10,8 @@ export interface Call {
   readonly kind: 'submit' | 'read' | 'head' | 'observe';
   /** When it began, by the monotonic clock. */
   readonly sinceMs: number;
-  resolve(answer: Answer): void;
+  /** It has ended; an answer that is promised may still be an error. */
+  resolve(answer: Answer | Promise<Answer>): void;
   reject(error: Error): void;
 }
 

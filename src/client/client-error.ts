@@ -17,7 +17,10 @@ export type ClientErrorCode =
   | 'OUTCOME_UNKNOWN'
   /** Applied, but the replicas no longer keep its result. */
   | 'RESULT_LOST'
-  /** A quorum signed a history that is not ours: more than f replicas are faulty. The client is of no more use. */
+  /**
+   * A quorum signed a history that is not ours, or there is proof that more than f replicas are faulty: `evidence` is the file. The client is
+   * of no more use.
+   */
   | 'FORKED'
   /** The caller's signal was aborted. */
   | 'ABORTED'
@@ -40,6 +43,8 @@ export class ClientError extends Error {
   /** Of calls that ended for want of time: how many replicas could be reached then, and how many must answer. */
   readonly reachable: number | undefined;
   readonly needed: number | undefined;
+  /** Of FORKED: the file that proves it (docs/formats/evidence.md), if there is proof and a state directory to keep it in. */
+  readonly evidence: string | undefined;
 
   constructor(
     code: ClientErrorCode,
@@ -50,6 +55,7 @@ export class ClientError extends Error {
       readonly cause?: unknown;
       readonly reachable?: number;
       readonly needed?: number;
+      readonly evidence?: string | undefined;
     } = {},
   ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
@@ -58,6 +64,7 @@ export class ClientError extends Error {
     this.status = more.status;
     this.reachable = more.reachable;
     this.needed = more.needed;
+    this.evidence = more.evidence;
   }
 }
 

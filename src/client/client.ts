@@ -5,10 +5,13 @@
 
 import { decode, encode } from '../codec/index.ts';
 import { randomBytes, signerFromSeed, sodiumCrypto } from '../crypto/sodium-native.ts';
+import type { Evidence } from '../protocol/accountability/index.ts';
 import {
   type ClientEvent,
   DEFAULT_CLIENT_LIMITS,
   makeEntryCache,
+  makeFindings,
+  noteEvidence,
   type Outcome,
   type Receipt,
 } from '../protocol/client/index.ts';
@@ -17,7 +20,7 @@ import { type Head, headSchema } from '../protocol/messages/entry.ts';
 import type { PublicKey } from '../types/identities.ts';
 import { type Call, makeCalls } from './calls.ts';
 import { ClientError, invalid, type OperationOutcome } from './client-error.ts';
-import { aborted, ended, late } from './endings.ts';
+import { aborted, ended, forkProved, late } from './endings.ts';
 import { addresseeOf, type LinkState, openLinks } from './links.ts';
 import {
   assertDeadline,
@@ -85,7 +88,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
   const state =
     options.stateDirectory === undefined
       ? undefined
-      : await openStateDirectory(options.stateDirectory, cluster, publicKey);
+      : await openStateDirectory(options.stateDirectory, { cluster, crypto: sodiumCrypto }, publicKey);
   return startClient(options, cluster, state);
 }
 
@@ -93,15 +96,19 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
   const { sessions: sessionsMax = 1, durable = state !== undefined, onEvent } = options;
   const { noQuorumMs = DEFAULT_NO_QUORUM_MS } = options;
   const needed = cluster.thresholds.quorumSize;
+  const context = { cluster, crypto: sodiumCrypto };
   const signer = signerFromSeed(options.key);
   const limits = { ...DEFAULT_CLIENT_LIMITS, ...options.limits };
   const entries = makeEntryCache(limits.entriesPerReplicaMax);
+  const findings = makeFindings();
   const calls = makeCalls();
   const sessions = makeSessions(sessionsMax, startSession);
   /** Writes of evidence that are under way. */
   const writes = new Set<Promise<void>>();
   /** Why nothing more is taken. */
   let over: ClientError | undefined;
+  /** The file of evidence with which a fork was proved. */
+  let proof: string | undefined;
   let reachesQuorum = false;
   /** For how many ticks it did not; counted, so that a process that was stopped does not take its own absence for the replicas'. */
   let ticksWithout = 0;
@@ -145,7 +152,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
 
   function startSession(sessionIndex: number): SessionDriver {
     const driver = startSessionDriver({
-      context: { cluster, crypto: sodiumCrypto },
+      context,
       signer,
       random: randomBytes,
       seen: accepted(),
@@ -153,6 +160,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
       restored: durable ? state?.stored.get(sessionIndex) : undefined,
       limits,
       entries,
+      findings,
       store: state && ((it) => state.write(sessionIndex, it)),
       send: (send) => links.send(sessionIndex, send),
       onOutcome: (token, outcome) => onOutcome(sessionIndex, token, outcome),
@@ -183,7 +191,15 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
     const answer = answerOf(outcome);
     sessions.leave(call);
     if (answer.ok) call.resolve(answer.value);
+    else if (answer.error.code === 'FORKED') call.resolve(forkedAnswer(answer.error));
     else call.reject(answer.error);
+  }
+
+  /** The step that brought this outcome may bring the evidence with it: the error names the file, and it is there. */
+  async function forkedAnswer(error: ClientError): Promise<never> {
+    await Promise.resolve();
+    await Promise.all(writes);
+    throw findings.forked ? forkProved(error.outcome, proof) : error;
   }
 
   function onSessionEvent(sessionIndex: number, event: ClientEvent): void {
@@ -195,8 +211,21 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
       );
       keep(state?.writeFork(event.own, event.theirs));
     }
-    if (event.type === 'evidence') keep(state?.writeEvidence(event.evidence));
+    if (event.type === 'evidence') onEvidence(event.evidence);
     notify({ ...event, sessionIndex });
+  }
+
+  /** A piece that is news. If it proves a fork, every session ends at its next step, which is now. */
+  function onEvidence(evidence: Evidence): void {
+    keep(state?.writeEvidence(evidence));
+    if (!findings.forked) return;
+    stopForked(state?.evidencePath(evidence));
+    sessions.tellAll({ type: 'tick' });
+  }
+
+  function stopForked(path: string | undefined): void {
+    proof = path;
+    if (over === undefined || over.code === 'FORKED') over = forkProved('not-applied', path);
   }
 
   function keep(write: Promise<void> | undefined): void {
@@ -295,8 +324,12 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
     await state?.release();
   }
 
+  for (const { path, evidence } of state?.evidence ?? []) {
+    noteEvidence({ context, findings }, evidence);
+    if (findings.forked && over === undefined) stopForked(path);
+  }
   for (const [index, { inFlight }] of state?.stored ?? []) {
-    if (durable && inFlight !== undefined) sessions.start(index);
+    if (over === undefined && durable && inFlight !== undefined) sessions.start(index);
   }
 
   return {
@@ -330,8 +363,10 @@ function copyHead(head: Head): Head {
   }
 }
 
-/** Whether the call's operation is in flight as a request: everything else can be withdrawn, or was never taken. */
+/** Whether the call's operation was sent and is not settled: everything else can be withdrawn, or was never taken. */
 function isSent({ session }: SessionDriver, { token }: Call): boolean {
   const { flight } = session;
-  return flight?.type === 'request' && flight.items.some((item) => item.token === token);
+  const isRefused = flight?.type === 'proof' && flight.cause.type === 'FORKED';
+  const items = flight?.type === 'request' ? flight.items : isRefused ? flight.cause.items : [];
+  return items.some((item) => item.token === token);
 }

@@ -22,6 +22,16 @@ function complaint({ connected, reason }: LinkState): string {
   return connected ? 'connected, but silent' : (reason ?? 'no connection yet');
 }
 
+/** More than f replicas are proved faulty. `evidence` is the file that says so; undefined without a state directory. */
+export function forkProved(outcome: OperationOutcome, evidence: string | undefined): ClientError {
+  const kept =
+    evidence === undefined
+      ? 'the evidence was told as an event; give a stateDirectory to have it kept'
+      : `the evidence is ${evidence}`;
+  const text = `more replicas are proved faulty than this cluster tolerates, and clients may have been shown different histories: ${kept}; show it to the operators`;
+  return new ClientError('FORKED', outcome, `${text}; ${meaning(outcome)}`, { evidence });
+}
+
 export function aborted(outcome: OperationOutcome, cause: unknown): ClientError {
   return ended('ABORTED', outcome, 'the caller aborted the call', cause);
 }

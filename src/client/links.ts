@@ -128,7 +128,10 @@ export function addressed(sessionIndex: number, message: Message): Message {
   return { ...message, number: message.number * ASKERS + sessionIndex };
 }
 
-/** The session that awaits `message`, and the message as that session is to see it; undefined if none does (any longer). */
+/**
+ * The session that awaits `message`, and the message as that session is to see it; undefined if none does (any longer). Evidence is for all:
+ * the first takes it, and what it finds they share.
+ */
 export function addresseeOf<T extends { readonly session: ClientSession }>(
   sessions: ReadonlyMap<number, T>,
   message: Message,
@@ -136,6 +139,10 @@ export function addresseeOf<T extends { readonly session: ClientSession }>(
   if (message.type === 'fetched') {
     const to = sessions.get(message.number % ASKERS);
     return to && { to, message: { ...message, number: Math.floor(message.number / ASKERS) } };
+  }
+  if (message.type === 'evidence') {
+    const [to] = sessions.values();
+    return to && { to, message };
   }
   for (const to of sessions.values()) if (awaits(to.session, message)) return { to, message };
   return undefined;

@@ -5,12 +5,12 @@
 
 import { encode, optional, struct } from '../codec/index.ts';
 import { sha256 } from '../crypto/sha256.ts';
-import { type Evidence, encodeEvidence } from '../protocol/accountability/index.ts';
+import { type Evidence, encodeEvidence, verifyEvidence } from '../protocol/accountability/index.ts';
 import { type DurableSession, decodeDurableSession, encodeDurableSession } from '../protocol/client/index.ts';
-import type { Cluster } from '../protocol/genesis.ts';
+import type { Context } from '../protocol/context.ts';
 import { type Head, headSchema } from '../protocol/messages/entry.ts';
 import { readAtomicFile, writeAtomicFile } from '../storage/atomic-file.ts';
-import { type FileLayer, replaceFile } from '../storage/file-layer.ts';
+import { type FileLayer, readWhole, replaceFile } from '../storage/file-layer.ts';
 import { nodeFiles } from '../storage/node-files.ts';
 import { equalBytes, toHex } from '../types/bytes.ts';
 import { ClientError, invalid } from './client-error.ts';
@@ -20,8 +20,12 @@ export interface StateDirectory {
   readonly stored: ReadonlyMap<number, DurableSession>;
   /** The newest head that any session of the key has accepted; undefined: none. */
   readonly accepted: Head | undefined;
+  /** Evidence that was kept and holds, with its path. */
+  readonly evidence: readonly { readonly path: string; readonly evidence: Evidence }[];
   /** Durable when it resolves. One call at a time for each session. */
   write(session: number, state: DurableSession): Promise<void>;
+  /** Where a piece is kept, once `writeEvidence` has ended. */
+  evidencePath(evidence: Evidence): string;
   writeEvidence(evidence: Evidence): Promise<void>;
   writeFork(own: Head | undefined, theirs: Head): Promise<void>;
   release(): Promise<void>;
@@ -38,10 +42,12 @@ const SESSION_NAME = /^session-(\d+)$/;
  */
 export async function openStateDirectory(
   directory: string,
-  cluster: Cluster,
+  context: Context,
   client: Uint8Array,
   files: FileLayer = nodeFiles,
 ): Promise<StateDirectory> {
+  const { cluster } = context;
+  const evidencePath = (evidence: Evidence): string => pathOf(directory, encodeEvidence(cluster, evidence));
   const lock = await guard(directory, async () => {
     await files.makeDirectory(directory);
     return files.lock(directory);
@@ -49,12 +55,18 @@ export async function openStateDirectory(
   try {
     const stored = await guard(directory, () => readSessions(files, directory));
     for (const state of stored.values()) assertOwn(directory, state, cluster.id, client);
+    const evidence = await guard(directory, () => readEvidence(files, directory, context));
     return {
       stored,
       accepted: newest([...stored.values()].map(({ accepted }) => accepted)),
+      evidence,
+      evidencePath,
       write: (session, state) =>
         writeAtomicFile(files, `${directory}/session-${session}`, encodeDurableSession(state)),
-      writeEvidence: (evidence) => writeEvidence(files, directory, encodeEvidence(cluster, evidence)),
+      async writeEvidence(evidence) {
+        await files.makeDirectory(`${directory}/evidence`);
+        await replaceFile(files, evidencePath(evidence), encodeEvidence(cluster, evidence));
+      },
       writeFork: (own, theirs) => writeFound(files, directory, 'fork', encode(forkSchema, { own, theirs })),
       release: () => lock.release(),
     };
@@ -103,10 +115,31 @@ function writeFound(files: FileLayer, directory: string, kind: string, bytes: Ui
   return writeAtomicFile(files, `${directory}/${kind}-${toHex(sha256(bytes)).slice(0, 16)}`, bytes);
 }
 
-/** As a file that `bft2f evidence verify` reads. */
-async function writeEvidence(files: FileLayer, directory: string, bytes: Uint8Array): Promise<void> {
-  await files.makeDirectory(`${directory}/evidence`);
-  await replaceFile(files, `${directory}/evidence/${toHex(sha256(bytes)).slice(0, 16)}`, bytes);
+/** A file that `bft2f evidence verify` reads, named by its contents. */
+function pathOf(directory: string, file: Uint8Array): string {
+  return `${directory}/evidence/${toHex(sha256(file)).slice(0, 16)}`;
+}
+
+/** More than any client writes. */
+const EVIDENCE_FILES_MAX = 64;
+
+/** What earlier processes kept. A file that proves nothing, by damage or by another's hand, is passed over. */
+async function readEvidence(
+  files: FileLayer,
+  directory: string,
+  context: Context,
+): Promise<StateDirectory['evidence']> {
+  const kept: { readonly path: string; readonly evidence: Evidence }[] = [];
+  const names = (await files.list(directory)).includes('evidence')
+    ? await files.list(`${directory}/evidence`)
+    : [];
+  for (const name of [...names].sort().slice(0, EVIDENCE_FILES_MAX)) {
+    const path = `${directory}/evidence/${name}`;
+    const bytes = await readWhole(files, path);
+    const verified = bytes && verifyEvidence(context, bytes);
+    if (verified?.ok) kept.push({ path, evidence: verified.value.evidence });
+  }
+  return kept;
 }
 
 async function guard<T>(directory: string, work: () => Promise<T>): Promise<T> {

@@ -3,9 +3,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeGenesisFile } from '../../src/node/index.ts';
 import { encodeEvidence, encodeReceipt, formatHead } from '../../src/protocol/accountability/index.ts';
-import { context, evidence, genesis, receipt, rival } from '../accountability/real-proofs.ts';
+import { context, evidence, genesis, head, receipt, rival } from '../accountability/real-proofs.ts';
 import { cleanUp, temporaryDirectory } from '../node/support.ts';
 import { bft2f } from './support.ts';
+
+interface ListJson {
+  readonly pieces: readonly object[];
+}
 
 let directory: string;
 const at = (name: string) => join(directory, name);
@@ -60,6 +64,14 @@ describe('bft2f head', () => {
     expect(run.out).toContain('Guilty: replica 0');
     expect((await judge('evidence', 'verify', at('fork.evidence'))).code).toBe(0);
     expect((await judge('head', 'verify', at('receipt'))).code).toBe(10);
+    const forked = await judge('head', 'compare', at('a.head'), at('b.head'), '--json');
+    expect(forked.code).toBe(13);
+    expect(JSON.parse(forked.out)).toMatchObject({ result: 'FORK', guilty: [0, 1], forked: true });
+    const same = await judge('head', 'compare', at('a.head'), at('a.head'), '--json');
+    expect(JSON.parse(same.out)).toEqual({ result: 'CONSISTENT', from: 6, to: 6 });
+    await writeFile(at('head'), formatHead(context, head));
+    const verified = await judge('head', 'verify', at('head'), '--json');
+    expect(JSON.parse(verified.out)).toMatchObject({ holds: true, head: { sequenceNumber: 5 } });
   });
 });
 
@@ -79,11 +91,32 @@ describe('bft2f evidence', () => {
     await writeFile(join(at('found'), 'zzz'), 'something else');
     const run = await judge('evidence', 'list', at('found'));
     expect(run.code).toBe(0);
-    expect(run.out.match(/guilty/g)).toHaveLength(Object.keys(evidence).length);
+    expect(run.out.match(/: guilty/g)).toHaveLength(Object.keys(evidence).length);
     expect(run.out).toContain('does not begin with its tag');
-    const pieces = JSON.parse((await judge('evidence', 'list', at('found'), '--json')).out) as object[];
-    expect(pieces).toHaveLength(Object.keys(evidence).length + 1);
-    expect((await judge('evidence', 'list', '--directory', directory)).out).toBe('no evidence\n');
+    expect(run.out).toContain(
+      'Named in all: 0, 1, 2, 3. More replicas are faulty than this cluster tolerates.',
+    );
+    const count = Object.keys(evidence).length + 1;
+    const json = JSON.parse((await judge('evidence', 'list', at('found'), '--json')).out) as ListJson;
+    expect(json).toMatchObject({
+      guilty: [0, 1, 2, 3],
+      forked: true,
+      covers: [{ path: at('found'), files: count }],
+    });
+    expect(json.pieces).toHaveLength(count);
+  });
+
+  it('lists those of all local replicas and the client, and says which places it covers', async () => {
+    const data = at('replica-2/data/evidence');
+    await mkdir(data, { recursive: true });
+    const empty = await judge('evidence', 'list', '--directory', directory);
+    expect(empty.out).toContain('no evidence\n');
+    expect(empty.out).toContain(`${data}: 0 files`);
+    expect(empty.out.match(/: not there/g)).toHaveLength(4);
+    await writeFile(join(data, 'one'), encodeEvidence(context.cluster, evidence['commits']![0]));
+    const run = await judge('evidence', 'list', '--directory', directory);
+    expect(run.out).toContain('commits: guilty 3');
+    expect(run.out).toContain('Named in all: 3.\n');
   });
 
   it('ends with 10 if it proves nothing', async () => {

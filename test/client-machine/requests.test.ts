@@ -275,14 +275,20 @@ describe('statuses', () => {
     expect(driver.outcomes.get(1)?.type).toBe('unknown');
   });
 
-  it('FORKED: unknown, the session ends with both heads, `seen` does not move', () => {
+  it('FORKED: unknown, the session ends with both heads, `seen` does not move; the proof is asked for a while', () => {
     const driver = opened();
     const before = driver.session.accepted;
     submit(driver, 1, 'a');
     submit(driver, 2, 'b');
     answer(driver, { status: 'FORKED' });
+    step(driver, { type: 'withdraw', token: 1 });
+    const fetches = () => driver.sends.filter(({ message }) => message.type === 'fetch').map(({ to }) => to);
+    while (!driver.outcomes.has(1)) wake(driver);
+    expect(new Set(fetches())).toEqual(new Set([0, 1, 2]));
+    expect(fetches().length).toBeLessThan(20);
     expect(driver.outcomes.get(1)).toEqual({ type: 'unknown', reason: 'FORKED' });
     expect(driver.outcomes.get(2)).toEqual({ type: 'rejected', status: 'FORKED' });
+    expect(eventsOf(driver, 'evidence')).toEqual([]);
     expect(driver.session.accepted).toBe(before);
     const [forked] = eventsOf(driver, 'forked');
     expect(forked!.own).toBe(before);
@@ -292,6 +298,26 @@ describe('statuses', () => {
     submit(driver, 3, 'c');
     expect(driver.outcomes.get(3)).toEqual({ type: 'rejected', status: 'FORKED' });
     expect(wake(driver).sends).toEqual([]);
+  });
+
+  it('FORKED: the proof turns the two heads into evidence that names who signed both', () => {
+    const driver = opened();
+    const own = driver.session.accepted!;
+    submit(driver, 1, 'a');
+    const fork = makeFakeCluster(4, { history: 'fork' });
+    fork.idle(20);
+    const executed = fork.execute(lastRequest(driver), { status: 'FORKED' });
+    for (const r of [1, 2, 3]) receive(driver, r, fork.reply(r, executed));
+    expect(driver.outcomes.has(1)).toBe(false);
+    const { number } = lastSent(driver, 'fetch');
+    const [from, to] = [own.sequenceNumber, executed.content.sequenceNumber];
+    const payload = { type: 'proof' as const, from, to, root: fork.rootAt(from), path: fork.proof(from, to) };
+    receive(driver, 1, { type: 'fetched', number, payload });
+    expect(driver.outcomes.get(1)).toEqual({ type: 'unknown', reason: 'FORKED' });
+    expect(eventsOf(driver, 'evidence')).toMatchObject([{ guilty: [1, 2], forked: true }]);
+    expect(eventsOf(driver, 'forked')).toHaveLength(1);
+    expect(lastSent(driver, 'evidence').evidence.length).toBeGreaterThan(0);
+    expect(driver.session.accepted).toBe(own);
   });
 
   it('GAP: rejected, the session ends, `seen` does not move', () => {

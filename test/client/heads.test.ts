@@ -1,9 +1,10 @@
 /** Heads between clients (docs/protocol.md §8), with real replicas. */
 
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { kv } from '../../src/client/index.ts';
+import { type ClientError, kv } from '../../src/client/index.ts';
 import { sodiumCrypto } from '../../src/crypto/sodium-native.ts';
+import { verifyEvidence } from '../../src/protocol/accountability/index.ts';
 import { rejectHead } from '../../src/protocol/certificates.ts';
 import { cleanUp, createCluster, seedOf, startAll, temporaryDirectory } from '../node/support.ts';
 import { closeClients, connectTo } from './support.ts';
@@ -58,17 +59,37 @@ describe('a head', () => {
     const { client, notices } = await connectTo(here, { key: seedOf(101), stateDirectory });
     for (const key of ['d', 'e', 'f', 'g']) await kv(client).put(key, '1');
     const own = client.accepted;
-    await expect(client.observe(other.accepted!)).rejects.toMatchObject({
-      code: 'FORKED',
-      outcome: 'not-applied',
+    const { client: third } = await connectTo(here, {
+      key: seedOf(102),
+      stateDirectory: await temporaryDirectory(),
+    });
+    await kv(third).put('z', '1');
+    const error = await client.observe(other.accepted!).catch((it: unknown) => it);
+    expect(error).toMatchObject({ code: 'FORKED', outcome: 'not-applied' });
+    const path = (error as ClientError).evidence!;
+    expect((error as ClientError).message).toContain(path);
+    const judge = { cluster: client.cluster, crypto: sodiumCrypto };
+    expect(verifyEvidence(judge, await readFile(path))).toMatchObject({
+      value: { verdict: { forked: true } },
     });
     expect(client.accepted).toEqual(own);
-    await expect(kv(client).put('h', '1')).rejects.toMatchObject({ code: 'FORKED' });
+    await expect(kv(client).put('h', '1')).rejects.toMatchObject({ code: 'FORKED', evidence: path });
     const found = notices.find((it) => it.type === 'evidence');
     expect(found?.type === 'evidence' && found.forked && found.guilty.length).toBeGreaterThanOrEqual(2);
     await client.close();
     const kept = await readdir(stateDirectory, { recursive: true });
     expect(kept.filter((name) => /^(fork|evidence)/.test(name)).length).toBeGreaterThanOrEqual(2);
+    // The next process of this key knows it still.
+    const { client: next } = await connectTo(here, { key: seedOf(101), stateDirectory });
+    await expect(kv(next).get('d')).rejects.toMatchObject({ code: 'FORKED', evidence: path });
+    // The replicas were told, have stopped, and tell the others.
+    const told = await kv(third)
+      .put('z', '2')
+      .catch((it: unknown) => it);
+    expect(told).toMatchObject({ code: 'FORKED' });
+    expect(verifyEvidence(judge, await readFile((told as ClientError).evidence!))).toMatchObject({
+      ok: true,
+    });
   });
 
   it('that is none is refused', async () => {

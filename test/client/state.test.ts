@@ -105,12 +105,14 @@ describe('a fork', () => {
     const stranger = kv((await connectTo(forgetful, { key: seedOf(101) })).client);
     for (const value of ['x', 'y', 'z']) await stranger.put('a', value);
     const { client, notices } = await connectTo(forgetful, { stateDirectory, durable: false });
-    await expect(kv(client).put('a', '2')).rejects.toMatchObject({ code: 'FORKED', outcome: 'not-applied' });
-    await expect(kv(client).put('a', '3')).rejects.toMatchObject({ code: 'FORKED', outcome: 'not-applied' });
+    const error = { code: 'FORKED', outcome: 'not-applied', evidence: expect.stringContaining('/evidence/') };
+    await expect(kv(client).put('a', '2')).rejects.toMatchObject(error);
+    await expect(kv(client).put('a', '3')).rejects.toMatchObject(error);
     expect(notices.find((it) => it.type === 'forked')).toMatchObject({ own });
     await client.close();
     expect(await readdir(stateDirectory)).toContainEqual(expect.stringMatching(/^fork-[0-9a-f]{16}$/));
-    expect(Buffer.from((await stranger.get('a'))!.value).toString()).toBe('z');
+    // The replicas were told as well: they order nothing more, and tell everyone why.
+    await expect(stranger.put('a', 'z')).rejects.toMatchObject({ code: 'FORKED' });
   });
 });
 

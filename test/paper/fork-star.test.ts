@@ -279,7 +279,9 @@ describe('docs/protocol.md §1, f < k ≤ 2f', () => {
     const late = makeClient(a, 'carol');
     const token = late.submit('more');
     a.pass(3_000);
-    expect(late.outcomes.has(token)).toBe(false);
+    // Its proof reaches the client, which stops as well: what it had not sent is certainly not applied.
+    expect(late.outcomes.get(token)).toEqual({ type: 'rejected', status: 'FORKED' });
+    expect(late.session.ended).toBe('FORKED');
     expect(executedAt(a, 2)).toBe(before);
   });
 });

@@ -1,8 +1,15 @@
 /** `bft2f evidence …`: who is proved guilty by a file, and why. */
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { explainEvidence, verifyEvidence } from '../../protocol/accountability/index.ts';
+import {
+  type Evidence,
+  explainEvidence,
+  type Verdict,
+  verifyEvidence,
+} from '../../protocol/accountability/index.ts';
+import type { Context } from '../../protocol/context.ts';
 import { clusterPaths } from '../cluster-directory.ts';
 import type { CommandContext } from '../program.ts';
 import {
@@ -52,36 +59,66 @@ function listCommand({ terminal }: CommandContext): Command {
     .argument('[path]', 'a directory with evidence, or a file')
     .action(async (path: string | undefined, options: ProofOptions) => {
       const context = await contextFor(options);
-      const files = path === undefined ? await localEvidence(options, context) : await proofsIn(path);
-      const pieces = [];
-      for (const file of files) {
-        const verified = verifyEvidence(context, await readProof(file));
-        pieces.push(
-          verified.ok
-            ? { file, type: verified.value.evidence.type, ...verified.value.verdict }
-            : { file, refused: verified.error.text },
-        );
+      const paths = path === undefined ? localPlaces(options, context) : [path];
+      const places: Place[] = [];
+      for (const each of paths) places.push(await lookAt(each, path === undefined));
+      const pieces: Piece[] = [];
+      for (const file of places.flatMap(({ files }) => files ?? [])) {
+        pieces.push(judge(context, file, await readProof(file)));
       }
-      if (options.json) return terminal.out(proofJson(pieces));
-      if (pieces.length === 0) terminal.out('no evidence\n');
-      for (const piece of pieces) {
-        const says =
-          piece.refused ??
-          `${piece.type}: ${piece.guilty.length === 0 ? 'names nobody' : `guilty ${piece.guilty.join(', ')}`}${piece.forked ? '; a fork' : ''}`;
-        terminal.out(`${piece.file}\n  ${says}\n`);
+      const named = new Set(pieces.flatMap((piece) => ('guilty' in piece ? piece.guilty : [])));
+      const guilty = [...named].sort((a, b) => a - b);
+      const isFork = pieces.some((piece) => 'forked' in piece && piece.forked);
+      const forked = isFork || guilty.length > context.cluster.thresholds.linearizableWhile;
+      const covers = places.map((place) => ({ path: place.path, files: place.files?.length ?? null }));
+      if (options.json) return terminal.out(proofJson({ guilty, forked, covers, pieces }));
+      for (const piece of pieces) terminal.out(`${piece.file}\n  ${sentence(piece)}\n`);
+      terminal.out(`${conclusion(pieces.length, guilty, forked)}\n`);
+      for (const { path: place, files } of covers) {
+        terminal.out(`  ${place}: ${files === null ? 'not there' : `${files} files`}\n`);
       }
     });
 }
 
-/** Where the replicas of this directory and its client keep what they found; places that are not there hold none. */
-async function localEvidence(
-  { directory }: ProofOptions,
-  { cluster }: Awaited<ReturnType<typeof contextFor>>,
-): Promise<readonly string[]> {
+/** A directory that was looked into; without `files` it is not there. */
+interface Place {
+  readonly path: string;
+  readonly files: readonly string[] | undefined;
+}
+
+type Piece = { readonly file: string } & (
+  | { readonly refused: string }
+  | ({ readonly type: Evidence['type'] } & Verdict)
+);
+
+function judge(context: Context, file: string, bytes: Uint8Array): Piece {
+  const verified = verifyEvidence(context, bytes);
+  return verified.ok
+    ? { file, type: verified.value.evidence.type, ...verified.value.verdict }
+    : { file, refused: verified.error.text };
+}
+
+function sentence(piece: Piece): string {
+  if ('refused' in piece) return piece.refused;
+  const names = piece.guilty.length === 0 ? 'names nobody' : `guilty ${piece.guilty.join(', ')}`;
+  return `${piece.type}: ${names}${piece.forked ? '; a fork' : ''}`;
+}
+
+function conclusion(files: number, guilty: readonly number[], forked: boolean): string {
+  if (files === 0) return 'no evidence';
+  const names = guilty.length === 0 ? 'Nobody is named' : `Named in all: ${guilty.join(', ')}`;
+  return forked ? `${names}. More replicas are faulty than this cluster tolerates.` : `${names}.`;
+}
+
+/** Where the replicas of this directory and its client keep what they found. */
+function localPlaces({ directory }: ProofOptions, { cluster }: Context): readonly string[] {
   const paths = clusterPaths(directory);
   const places = cluster.genesis.replicas.map((_, index) => join(paths.replica(index).data, 'evidence'));
-  const files = await Promise.all(
-    [...places, join(paths.clientState, 'evidence')].map((place) => proofsIn(place).catch(() => [])),
-  );
-  return files.flat();
+  return [...places, join(paths.clientState, 'evidence')];
+}
+
+/** What is there. Who has found nothing has no directory; another reason why it cannot be read is an error. @throws CommandError */
+async function lookAt(path: string, mayBeAbsent: boolean): Promise<Place> {
+  if (mayBeAbsent && !existsSync(path)) return { path, files: undefined };
+  return { path, files: await proofsIn(path) };
 }

@@ -19,7 +19,14 @@ import { clusterPaths, readClientConfig } from '../cluster-directory.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { withClient } from '../open-client.ts';
 import type { CommandContext } from '../program.ts';
-import { accepted, contextFor, type ProofOptions, readProof, withProofOptions } from '../proof-files.ts';
+import {
+  accepted,
+  contextFor,
+  type ProofOptions,
+  proofJson,
+  readProof,
+  withProofOptions,
+} from '../proof-files.ts';
 
 export function headCommand(context: CommandContext): Command {
   return new Command('head')
@@ -46,7 +53,8 @@ function getCommand(context: CommandContext): Command {
       const head = await withClient(terminal, options.directory, {}, (client) =>
         client.head({ signal: terminal.signal }),
       );
-      terminal.out(formatHead(await contextFor(options), head));
+      const text = formatHead(await contextFor(options), head);
+      terminal.out(options.json ? proofJson({ head, text }) : text);
     });
 }
 
@@ -56,6 +64,7 @@ function verifyCommand({ terminal }: CommandContext): Command {
     .argument('<file>')
     .action(async (file: string, options: ProofOptions) => {
       const head = accepted(file, verifyHead(await contextFor(options), await readProof(file)));
+      if (options.json) return terminal.out(proofJson({ holds: true, head }));
       const signers = head.votes.map(({ replica }) => replica).join(', ');
       terminal.out(
         `It holds: replicas ${signers} have signed what they executed up to batch ${head.sequenceNumber}.\n`,
@@ -86,12 +95,14 @@ function compareCommand(context: CommandContext): Command {
           : compared.type === 'FORK'
             ? compared.evidence
             : undefined;
-      if (evidence !== undefined) return reportFork(context, judge, evidence, options.out);
+      if (evidence !== undefined) return reportFork(context, judge, evidence, options);
       const [from, to] = [first.sequenceNumber, second.sequenceNumber].sort((x, y) => x - y);
+      const result = from === to ? 'CONSISTENT' : 'EXTENDS';
+      if (options.json) return terminal.out(proofJson({ result, from, to }));
       terminal.out(
         from === to
-          ? `CONSISTENT: both are of batch ${from}\n`
-          : `EXTENDS: the history of ${to} batches begins with that of ${from}\n`,
+          ? `${result}: both are of batch ${from}\n`
+          : `${result}: the history of ${to} batches begins with that of ${from}\n`,
       );
     });
 }
@@ -100,12 +111,14 @@ async function reportFork(
   { terminal }: CommandContext,
   judge: Context,
   evidence: Evidence,
-  out: string | undefined,
+  { out, json }: ProofOptions & { out?: string },
 ): Promise<void> {
   const verdict = judgeEvidence(judge, evidence);
   if (out !== undefined) await writeFile(out, encodeEvidence(judge.cluster, evidence));
   const sentences = verdict === undefined ? [] : explainEvidence(judge.cluster, { evidence, verdict });
-  terminal.out(`FORK\n${sentences.join('\n')}\n`);
+  terminal.out(
+    json ? proofJson({ result: 'FORK', ...verdict, sentences, evidence }) : `FORK\n${sentences.join('\n')}\n`,
+  );
   throw new CommandError(EXIT.forked, 'no history holds both heads');
 }
 

@@ -9,6 +9,7 @@ export {
   encodeDurableSession,
 } from './durable.ts';
 export { type EntryCache, makeEntryCache } from './entry-cache.ts';
+export { type Findings, makeFindings, noteEvidence } from './findings.ts';
 export type {
   ClientEvent,
   ClientInput,

@@ -65,7 +65,7 @@ export type Outcome =
   | { readonly type: 'read'; readonly result: Uint8Array; readonly head: Head }
   | { readonly type: 'rejected'; readonly status: Rejection }
   /**
-   * It may have been applied. FORKED: another fork may have applied it. NO-SESSION: it may have been applied before the session was
+   * It may have been applied. FORKED: another fork may have applied it, or a fork was proved while it was in flight. NO-SESSION: it may have been applied before the session was
    * evicted. CLOSED: it was in flight. RESULT-LOST: it was applied, but the replicas no longer keep its result.
    */
   | { readonly type: 'unknown'; readonly reason: 'FORKED' | 'NO-SESSION' | 'CLOSED' | 'RESULT-LOST' };
@@ -101,7 +101,7 @@ export type ClientEvent =
     }
   /**
    * A quorum refuses our history: more than f replicas are faulty. `own` is the head we accepted last (undefined: genesis), `theirs` the
-   * one that refuses it. The session is over.
+   * one that refuses it. The session is over; evidence may follow, if a replica gives the proof between the two.
    */
   | { readonly type: 'forked'; readonly own: Head | undefined; readonly theirs: Head }
   /** The session's number is void. FORKED and GAP end this client session; after NO-SESSION it opens another by itself. */

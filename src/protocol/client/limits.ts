@@ -11,8 +11,13 @@ export interface ClientLimits {
   readonly readMs: number;
   /** How long one replica has to answer a FETCH before the next is asked. */
   readonly fetchMs: number;
-  /** How long a head that the caller shows may hold up what waits while nobody proves how it stands to ours. */
+  /**
+   * How long a head that the caller shows may hold up what waits, and a refused history its operations, while nobody proves how the head
+   * stands to ours.
+   */
   readonly proofMs: number;
+  /** One piece of EVIDENCE is judged of each replica in so long a time. */
+  readonly evidenceMs: number;
   /** Operations and reads that wait behind what is in flight, and their bytes. Above: rejected with QUEUE-FULL. */
   readonly queuedMax: number;
   readonly queuedBytesMax: number;
@@ -30,6 +35,7 @@ export const DEFAULT_CLIENT_LIMITS: ClientLimits = {
   readMs: 200,
   fetchMs: 250,
   proofMs: 5_000,
+  evidenceMs: 250,
   queuedMax: 4_096,
   queuedBytesMax: 16 * 1024 * 1024,
   answersPerReplicaMax: 4,

@@ -1,18 +1,29 @@
 /**
  * Taking a head as `seen` that no answer to an operation has brought (docs/protocol.md §3.10, §8): the one that Q replicas answered STALE with,
  * and those that the caller shows. Q replicas have signed it, but that does not put it on our history. A consistency proof between its L and ours
- * tells: either one history is a beginning of the other, or the proof is that of a fork.
+ * tells: either one history is a beginning of the other, or the proof is that of a fork. So it is with a head that FORKED was answered with,
+ * which is not taken as `seen` whatever the proof says.
  */
 
 import type { ReplicaIndex } from '../../types/identities.ts';
 import { type Comparison, compareHeads } from '../accountability/compare.ts';
-import { type EvidenceOf, judgeEvidence } from '../accountability/evidence.ts';
+import type { EvidenceOf } from '../accountability/evidence.ts';
 import { rejectHead } from '../certificates.ts';
 import type { Head } from '../messages/entry.ts';
 import type { MessageOf } from '../messages/index.ts';
+import { reportEvidence } from './findings.ts';
 import { makeInquiry, nextReplica, wentRound } from './inquiry.ts';
 import type { ClientOutput, Outcome } from './io.ts';
-import { advance, type ClientSession, end, land, type ProofFlight } from './session.ts';
+import {
+  advance,
+  type ClientSession,
+  complete,
+  end,
+  land,
+  type ProofCause,
+  type ProofFlight,
+  type Queued,
+} from './session.ts';
 
 /** On `observe`: the head waits its turn, or is rejected at once. */
 export function enqueueHead(session: ClientSession, token: number, head: Head, out: ClientOutput): void {
@@ -26,31 +37,46 @@ export function enqueueHead(session: ClientSession, token: number, head: Head, o
 /** The head that was shown first is held against ours. */
 export function startObserving(session: ClientSession, nowMs: number, out: ClientOutput): void {
   const { token, head } = session.shown.shift()!;
-  startProving(session, head, token, nowMs, out);
+  startProving(session, head, { type: 'OBSERVED', token }, nowMs, out);
 }
 
 /** Q replicas answered STALE with the head `to`. The operations are back in the queue: they were certainly not applied. */
 export function startHealing(session: ClientSession, to: Head, nowMs: number, out: ClientOutput): void {
   if (session.accepted !== undefined) out.events.push({ type: 'healing', from: session.accepted, to });
-  startProving(session, to, undefined, nowMs, out);
+  startProving(session, to, { type: 'STALE' }, nowMs, out);
+}
+
+/**
+ * Q replicas answered FORKED with the head `theirs`. The session takes no more; `items` and what waits are told so once the two heads have become
+ * evidence, or nobody gave the proof in time.
+ */
+export function startAccusing(
+  session: ClientSession,
+  theirs: Head,
+  items: readonly Queued[],
+  nowMs: number,
+  out: ClientOutput,
+): void {
+  session.ended = 'FORKED';
+  startProving(session, theirs, { type: 'FORKED', items }, nowMs, out);
 }
 
 function startProving(
   session: ClientSession,
   theirs: Head,
-  token: number | undefined,
+  cause: ProofCause,
   nowMs: number,
   out: ClientOutput,
 ): void {
   const { accepted: own, limits, context } = session;
   // Every history extends genesis.
-  if (own === undefined) return settle(session, theirs, token, out);
+  if (own === undefined) return settle(session, theirs, cause, out);
   const later = own.sequenceNumber > theirs.sequenceNumber ? own : theirs;
   const flight: ProofFlight = {
     type: 'proof',
     own,
     theirs,
-    token,
+    cause,
     number: session.nextFetchNumber++,
     // Its signers have executed all of it.
     inquiry: makeInquiry(
@@ -58,7 +84,7 @@ function startProving(
       nowMs,
       limits.fetchMs,
     ),
-    giveUpAtMs: token === undefined ? Number.POSITIVE_INFINITY : nowMs + limits.proofMs,
+    giveUpAtMs: cause.type === 'STALE' ? Number.POSITIVE_INFINITY : nowMs + limits.proofMs,
   };
   session.flight = flight;
   if (!conclude(session, flight, compareHeads(context, own, theirs), out))
@@ -103,12 +129,12 @@ export function onProofTick(
 /** Nothing has changed: the head is taken for neither good nor bad. After STALE, which nobody waits for, there is no giving up. */
 export function giveUp(
   session: ClientSession,
-  { token }: ProofFlight,
-  status: 'NO-PROOF' | 'WITHDRAWN' | 'CLOSED',
+  { cause }: ProofFlight,
+  status: 'NO-PROOF' | 'WITHDRAWN' | 'CLOSED' | 'FORKED',
   out: ClientOutput,
 ): void {
   land(session);
-  completeShown(token, { type: 'rejected', status }, out);
+  completeCause(session, cause, { type: 'rejected', status }, out);
 }
 
 /** Whether the comparison has an answer, which is acted on. */
@@ -121,33 +147,43 @@ function conclude(
   if (comparison.type === 'NEEDS-PROOF') return false;
   land(session);
   if (comparison.type === 'FORK') onFork(session, flight, comparison.evidence, out);
-  else settle(session, flight.theirs, flight.token, out);
+  else settle(session, flight.theirs, flight.cause, out);
   return true;
 }
 
 /** One history holds both heads: the later one is `seen` from now on. */
-function settle(session: ClientSession, theirs: Head, token: number | undefined, out: ClientOutput): void {
-  advance(session, theirs, token === undefined ? 'STALE' : 'OBSERVED', out);
-  completeShown(token, { type: 'read', result: new Uint8Array(0), head: session.accepted! }, out);
+function settle(session: ClientSession, theirs: Head, cause: ProofCause, out: ClientOutput): void {
+  // Who answers FORKED from a history that is ours lies: there is nothing to go on from, and nothing to show.
+  if (cause.type !== 'FORKED') advance(session, theirs, cause.type, out);
+  completeCause(
+    session,
+    cause,
+    { type: 'read', result: new Uint8Array(0), head: session.accepted ?? theirs },
+    out,
+  );
 }
 
-/** More than f replicas are faulty, and here is the proof. Nothing was in flight: what waits was never sent. */
+/** More than f replicas are faulty, and here is the proof. Nothing else is in flight: what waits was never sent. */
 function onFork(
   session: ClientSession,
-  { own, theirs, token }: ProofFlight,
+  { own, theirs, cause }: ProofFlight,
   evidence: EvidenceOf<'histories'>,
   out: ClientOutput,
 ): void {
-  const { guilty, forked } = judgeEvidence(session.context, evidence) ?? { guilty: [], forked: false };
-  out.events.push({ type: 'evidence', evidence, guilty, forked });
+  reportEvidence(session, evidence, out);
+  completeCause(session, cause, { type: 'rejected', status: 'FORKED' }, out);
+  if (cause.type === 'FORKED') return;
   session.number = undefined;
   session.timestamp = 0;
   session.unsaved ||= session.durable;
   out.events.push({ type: 'sessionLost', reason: 'FORKED' }, { type: 'forked', own, theirs });
-  completeShown(token, { type: 'rejected', status: 'FORKED' }, out);
   end(session, 'FORKED', out);
 }
 
-function completeShown(token: number | undefined, outcome: Outcome, out: ClientOutput): void {
-  if (token !== undefined) out.completions.push({ token, outcome });
+/** What was refused with FORKED ends so, whatever the proof was, and the session with it. */
+function completeCause(session: ClientSession, cause: ProofCause, outcome: Outcome, out: ClientOutput): void {
+  if (cause.type === 'OBSERVED') complete([cause], outcome, out);
+  if (cause.type !== 'FORKED') return;
+  complete(cause.items, { type: 'unknown', reason: 'FORKED' }, out);
+  end(session, 'FORKED', out);
 }

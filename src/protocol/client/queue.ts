@@ -34,7 +34,7 @@ export function withdraw(session: ClientSession, token: number, out: ClientOutpu
     complete([flight.item], { type: 'rejected', status: 'WITHDRAWN' }, out);
     return;
   }
-  if (flight?.type === 'proof' && flight.token === token) {
+  if (flight?.type === 'proof' && flight.cause.type === 'OBSERVED' && flight.cause.token === token) {
     giveUp(session, flight, 'WITHDRAWN', out);
     return;
   }

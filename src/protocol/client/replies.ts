@@ -11,7 +11,7 @@ import { addAnswer } from './answers.ts';
 import { makeInquiry } from './inquiry.ts';
 import type { ClientOutput, Rejection } from './io.ts';
 import { readSessionNumber } from './open.ts';
-import { startHealing } from './proving.ts';
+import { startAccusing, startHealing } from './proving.ts';
 import { putBack, rejectOperations } from './queue.ts';
 import {
   type Agreed,
@@ -171,10 +171,9 @@ function onRefused(
       startHealing(session, head, nowMs, out);
       return;
     case 'FORKED':
-      complete(items, { type: 'unknown', reason: 'FORKED' }, out);
       loseSession(session, 'FORKED', out);
       out.events.push({ type: 'forked', own: session.accepted, theirs: head });
-      end(session, 'FORKED', out);
+      startAccusing(session, head, items, nowMs, out);
       return;
     case 'NO-SESSION':
       complete(items, { type: 'unknown', reason: 'NO-SESSION' }, out);

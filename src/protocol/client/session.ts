@@ -16,6 +16,7 @@ import type { Verification } from './acceptance.ts';
 import type { Answers } from './answers.ts';
 import type { DurableSession } from './durable.ts';
 import type { EntryCache } from './entry-cache.ts';
+import { type Findings, reportEvidence } from './findings.ts';
 import type { Inquiry } from './inquiry.ts';
 import type { ClientEvent, ClientOutput, Outcome, Rejection } from './io.ts';
 import type { ClientLimits } from './limits.ts';
@@ -71,13 +72,21 @@ export interface Shown {
   readonly head: Head;
 }
 
+/**
+ * Why the proof is wanted: Q replicas answered STALE; the caller of `token` shows the head; or Q replicas answered FORKED, the session is over,
+ * and the proof can only turn the two heads into evidence before these items are told.
+ */
+export type ProofCause =
+  | { readonly type: 'STALE' }
+  | { readonly type: 'OBSERVED'; readonly token: number }
+  | { readonly type: 'FORKED'; readonly items: readonly Queued[] };
+
 /** Waiting for the proof of how another head stands to ours. */
 export interface ProofFlight {
   readonly type: 'proof';
   readonly own: Head;
   readonly theirs: Head;
-  /** Of the caller who showed it; undefined after STALE. */
-  readonly token: number | undefined;
+  readonly cause: ProofCause;
   /** Of the FETCHes; the same for every replica asked, since the proof speaks for itself. */
   readonly number: number;
   readonly inquiry: Inquiry;
@@ -93,6 +102,7 @@ export interface ClientSession {
   readonly durable: boolean;
   readonly limits: ClientLimits;
   readonly entries: EntryCache;
+  readonly findings: Findings;
   /** V: the newest verified entry of each replica. */
   readonly vector: VersionVector;
   /** The last accepted head, whose (s, HCD) is the next request's `seen`; undefined: genesis. Its s never falls. */
@@ -185,10 +195,7 @@ export function verificationOf(session: ClientSession, out: ClientOutput): Verif
   return {
     context: session.context,
     entries: session.entries,
-    onEvidence: (evidence) => {
-      const guilty = evidence.type === 'entries' ? [evidence.first.replica] : [];
-      out.events.push({ type: 'evidence', evidence, guilty, forked: false });
-    },
+    onEvidence: (evidence) => reportEvidence(session, evidence, out),
   };
 }
 

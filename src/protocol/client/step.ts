@@ -12,6 +12,7 @@ import { EVIDENCE_BYTES_MAX, type Message } from '../messages/index.ts';
 import type { Clock } from '../replica/io.ts';
 import type { DurableSession } from './durable.ts';
 import { type EntryCache, makeEntryCache } from './entry-cache.ts';
+import { type Findings, makeFindings, onEvidence } from './findings.ts';
 import { type ClientInput, type ClientOutput, emptyClientOutput } from './io.ts';
 import type { ClientLimits } from './limits.ts';
 import { enqueueHead, giveUp, onFetched, onProofTick, startObserving } from './proving.ts';
@@ -35,6 +36,8 @@ export interface SessionOptions {
   readonly limits: ClientLimits;
   /** Shared by the sessions of one process; each makes its own without it. */
   readonly entries?: EntryCache;
+  /** Likewise: who is proved guilty. When it says that a fork is proved, each session ends at its next step. */
+  readonly findings?: Findings;
 }
 
 /**
@@ -54,6 +57,7 @@ export function startSession(
     durable,
     limits,
     entries: options.entries ?? makeEntryCache(limits.entriesPerReplicaMax),
+    findings: options.findings ?? makeFindings(),
     vector: new Map(),
     accepted: newer(restored?.accepted, options.seen),
     number: restored?.session,
@@ -133,7 +137,7 @@ export function clientStep(session: ClientSession, input: ClientInput, clock: Cl
       onTick(session, nowMs, out);
       break;
     case 'close':
-      onClose(session, out);
+      stop(session, 'CLOSED', out);
       break;
     default:
       unreachable(input);
@@ -164,6 +168,8 @@ function onMessage(
       return onBusy(session, from, message, nowMs, out);
     case 'fetched':
       return onFetched(session, from, message, nowMs, out);
+    case 'evidence':
+      return onEvidence(session, from, message, nowMs, out);
     default:
       return 'NOT_FOR_CLIENTS';
   }
@@ -183,18 +189,25 @@ function onTick(session: ClientSession, nowMs: number, out: ClientOutput): void 
   else if (flight?.type === 'proof') onProofTick(session, flight, nowMs, out);
 }
 
-/** What was sent may still be applied; a read changes nothing, and what waits was not applied. */
-function onClose(session: ClientSession, out: ClientOutput): void {
+/**
+ * Nothing more is sent. What was sent may still be applied, and a durable session's request stays stored; a read changes nothing, and what waits
+ * was not applied.
+ */
+function stop(session: ClientSession, reason: 'CLOSED' | 'FORKED', out: ClientOutput): void {
   const { flight } = session;
-  if (flight?.type === 'request') complete(flight.items, { type: 'unknown', reason: 'CLOSED' }, out);
-  if (flight?.type === 'read') complete([flight.item], { type: 'rejected', status: 'CLOSED' }, out);
-  if (flight?.type === 'proof') giveUp(session, flight, 'CLOSED', out);
+  if (flight?.type === 'request') complete(flight.items, { type: 'unknown', reason }, out);
+  if (flight?.type === 'read') complete([flight.item], { type: 'rejected', status: reason }, out);
+  if (flight?.type === 'proof') giveUp(session, flight, reason, out);
   session.flight = undefined;
-  end(session, 'CLOSED', out);
+  end(session, reason, out);
 }
 
-/** Ends every step: starts the next flight if there is none, and says what to store and when to come back. */
+/**
+ * Ends every step: stops on proof of a fork, else starts the next flight if there is none, and says what to store and when to come back.
+ */
 function finish(session: ClientSession, nowMs: number, out: ClientOutput): ClientOutput {
+  const isOver = session.ended !== undefined && session.flight === undefined;
+  if (session.findings.forked && !isOver) stop(session, 'FORKED', out);
   // One replica can prove what a shown head is: it needs no quorum in reach. What it comes to may take no time at all.
   while (session.flight === undefined && session.shown.length > 0) startObserving(session, nowMs, out);
   const next = session.queue[0];
