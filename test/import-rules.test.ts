@@ -24,6 +24,7 @@ const ROOMS = [
   'client',
   'gateways',
   'witness',
+  'auditor',
   'cli',
 ] as const;
 type Room = (typeof ROOMS)[number];

@@ -15,6 +15,8 @@ export const EXIT = {
   unknown: 12,
   forked: 13,
   degraded: 14,
+  damaged: 15,
+  misbehaved: 16,
   interrupted: 130,
 } as const;
 
@@ -31,6 +33,8 @@ Exit codes:
    12  the outcome is unknown: it may have been applied
    13  a fork: more than f replicas are faulty
    14  status: the cluster cannot promise now to be linearizable and live
+   15  audit: something is damaged, missing, or does not hold
+   16  audit: replicas are proved to have lied
   130  interrupted`;
 
 /** An error whose text is all that the user needs; it ends the command. */

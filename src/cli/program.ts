@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { ClientError, KvError } from '../client/index.ts';
 import { NodeError } from '../node/index.ts';
+import { auditCommand } from './commands/audit.ts';
 import { demoCommand } from './commands/demo.ts';
 import { evidenceCommand } from './commands/evidence.ts';
 import { formatCommand } from './commands/format.ts';
@@ -48,6 +49,7 @@ const COMMANDS = [
   receiptCommand,
   headCommand,
   evidenceCommand,
+  auditCommand,
   replicaCommand,
   witnessCommand,
   keygenCommand,

@@ -1,0 +1,184 @@
+/**
+ * Archives that are written record by record, as a replica writes them, by a cluster whose keys are all known: honest ones, ones whose
+ * records were changed before they were written, and two that were told two histories.
+ */
+
+import {
+  type Archive,
+  type AuditOptions,
+  type AuditReport,
+  auditArchives,
+  openArchive,
+} from '../../src/auditor/index.ts';
+import { memoryLeafStore } from '../../src/crypto/leaf-store.ts';
+import { formatRecord } from '../../src/node/format-replica.ts';
+import { extendHashChain } from '../../src/protocol/hash-chain.ts';
+import { createLedger, executeBatch, snapshotLedger } from '../../src/protocol/ledger.ts';
+import { type Batch, batchDigest } from '../../src/protocol/messages/batch.ts';
+import type { EntryContent } from '../../src/protocol/messages/entry.ts';
+import type { SessionNumber } from '../../src/protocol/messages/request.ts';
+import {
+  type DurableRecord,
+  encodeRecord,
+  isPromise,
+  recordSequenceNumber,
+} from '../../src/protocol/records.ts';
+import { encodeKvOperation, kv, kvService } from '../../src/services/kv/index.ts';
+import { formatDataDirectory } from '../../src/storage/data-directory.ts';
+import type { FileLayer } from '../../src/storage/file-layer.ts';
+import { openLog } from '../../src/storage/log.ts';
+import { createMemoryFiles, type MemoryFiles } from '../../src/storage/memory-files.ts';
+import {
+  batchOf,
+  checkpointCertificate,
+  commitCertificate,
+  makeTestCluster,
+  prepareCertificate,
+  signCheckpoint,
+  signCommit,
+  signHeader,
+  signOpen,
+  signRequest,
+  type TestCluster,
+} from '../protocol/support.ts';
+
+export const K = 4;
+
+export function kvCluster(name = 'test'): TestCluster {
+  return makeTestCluster(4, {
+    name,
+    service: 'kv/1',
+    limits: { checkpointInterval: K, watermarkWindow: 16 },
+  });
+}
+
+export interface Told {
+  readonly records: readonly DurableRecord[];
+  readonly contents: readonly EntryContent[];
+}
+
+export interface Story {
+  readonly test: TestCluster;
+  /** Whose archive. */
+  readonly replica: number;
+  readonly length: number;
+  /** What the batch at s puts; the same name gives the same batch. */
+  readonly value?: (s: number) => string;
+  readonly viewOf?: (s: number) => number;
+  /** Who votes for what is committed at s. */
+  readonly votersOf?: (s: number) => readonly number[];
+}
+
+/** All records of one replica's log, from the first batch on. */
+export function tell(story: Story): Told {
+  const { test, replica, length, value = (s) => `value ${s}`, viewOf = () => 0 } = story;
+  const { context } = test;
+  const votersOf = story.votersOf ?? (() => [0, 1, 2]);
+  const ledger = createLedger(context, kvService(context.crypto.hash), memoryLeafStore());
+  const records: DurableRecord[] = [];
+  const contents: EntryContent[] = [];
+  const session: SessionNumber = { sequenceNumber: 1, index: 0 };
+  for (let s = 1; s <= length; s++) {
+    const batch = batchAt(test, s, session, ledger.executed, value(s));
+    const view = viewOf(s);
+    const voters = votersOf(s);
+    const digest = batchDigest(context.cluster, context.crypto, batch);
+    const hcd = extendHashChain(context.crypto, ledger.executed.hashChainDigest, digest);
+    const { entry } = executeBatch(ledger, batch, hcd);
+    const backups = voters.filter((index) => index !== view % 4).slice(0, 2);
+    records.push(
+      { type: 'body', sequenceNumber: s, batch },
+      { type: 'accepted', header: signHeader(test, view, s, digest) },
+      {
+        type: 'prepared',
+        certificate: prepareCertificate(test, view, s, digest, backups),
+        vote: signCommit(test, replica, view, s, hcd),
+      },
+      {
+        type: 'committed',
+        after: s - 1,
+        links: [digest],
+        certificate: commitCertificate(test, view, s, hcd, [...voters]),
+      },
+      { type: 'executed', view, ...entry },
+    );
+    contents.push(entry);
+    if (s % K !== 0) continue;
+    const { stateDigest, summary } = snapshotLedger(ledger);
+    const { sequenceNumber, hashChainDigest, logRoot } = entry;
+    const content = { sequenceNumber, hashChainDigest, logRoot, stateDigest };
+    records.push(
+      { type: 'checkpointed', checkpoint: signCheckpoint(test, replica, content) },
+      { type: 'stable', certificate: checkpointCertificate(test, content, [...voters]), summary },
+    );
+  }
+  return { records, contents };
+}
+
+/** The first batch opens a session, each other puts something in it. */
+function batchAt(
+  test: TestCluster,
+  s: number,
+  session: SessionNumber,
+  seen: EntryContent,
+  value: string,
+): Batch {
+  if (s === 1) return batchOf(1000, signOpen(test, 'client', 1));
+  const operations = [encodeKvOperation(kv.put(`key ${s % 3}`, value)), encodeKvOperation(kv.get('key 0'))];
+  return batchOf(1000 + s, signRequest(test, 'client', session, s, seen, operations));
+}
+
+interface Where {
+  readonly files?: MemoryFiles;
+  readonly directory?: string;
+  readonly rotateAt?: (index: number) => boolean;
+}
+
+export interface Written {
+  readonly files: MemoryFiles;
+  readonly directory: string;
+}
+
+/** Writes a data directory that holds these records; a new segment begins where `rotateAt` says so. */
+export async function writeArchive(
+  { context }: TestCluster,
+  replica: number,
+  records: readonly DurableRecord[],
+  { files = createMemoryFiles(), directory = `data-${replica}`, rotateAt = () => false }: Where = {},
+): Promise<Written> {
+  await formatDataDirectory(files, directory, formatRecord(context.cluster.genesis, replica), 7);
+  const { log } = await openLog(files, `${directory}/log`, { durability: 'memory' });
+  for (const [i, record] of records.entries()) {
+    if (rotateAt(i)) log.rotate();
+    const payload = encodeRecord(record);
+    log.append({
+      kind: payload[0]!,
+      sequenceNumber: recordSequenceNumber(record),
+      payload,
+      mirrored: isPromise(record),
+    });
+  }
+  await log.close();
+  return { files, directory };
+}
+
+export async function auditFiles(
+  test: TestCluster,
+  directories: readonly { readonly files: FileLayer; readonly directory: string }[],
+  options: Partial<AuditOptions> = {},
+): Promise<AuditReport> {
+  const { cluster, crypto } = test.context;
+  const archives: Archive[] = [];
+  for (const { files, directory } of directories) archives.push(await openArchive(files, directory, cluster));
+  const service = kvService(crypto.hash);
+  return auditArchives({ genesis: cluster.genesis, crypto, archives, service, ...options });
+}
+
+/** Writes and audits in one step. */
+export async function auditRecords(
+  test: TestCluster,
+  records: readonly DurableRecord[],
+  replica = 0,
+): Promise<AuditReport> {
+  return auditFiles(test, [await writeArchive(test, replica, records)]);
+}
