@@ -109,6 +109,7 @@ async function runMany(options: SimOptions, console: Console): Promise<number> {
   process.once('SIGINT', onInterrupt);
 
   const begun = performance.now();
+  const usedBefore = process.cpuUsage();
   const progress = makeProgress(seeds, process.stderr);
   const failed: SeedResult[] = [];
   let totals = NO_TOTALS;
@@ -134,14 +135,16 @@ async function runMany(options: SimOptions, console: Console): Promise<number> {
 
   const interrupted = interrupt.signal.aborted;
   const seconds = (performance.now() - begun) / 1000;
+  const { user, system } = process.cpuUsage(usedBefore);
+  const cpuSeconds = (user + system) / 1e6;
   if (json) {
     const failures = failed.map(({ seed, digest, violations }) => ({ seed, digest, violations }));
-    console.log(JSON.stringify({ from, seeds, done, interrupted, seconds, ...totals, failures }));
+    console.log(JSON.stringify({ from, seeds, done, interrupted, seconds, cpuSeconds, ...totals, failures }));
   } else {
     const simulatedSeconds = totals.stats.simulatedMs! / 1000;
     console.log(
       `${interrupted ? 'interrupted: ' : ''}${done} of ${seeds} seeds, ${failed.length === 0 ? 'no violation' : `${failed.length} failed`}; ` +
-        `${simulatedSeconds.toFixed(0)} s simulated in ${seconds.toFixed(1)} s (${(simulatedSeconds / seconds).toFixed(0)} times real time, ${(done / seconds).toFixed(1)} seeds a second)`,
+        `${simulatedSeconds.toFixed(0)} s simulated in ${seconds.toFixed(1)} s (${(simulatedSeconds / seconds).toFixed(0)} times real time, ${(done / seconds).toFixed(1)} seeds a second, ${cpuSeconds.toFixed(1)} s of processors)`,
     );
     if (done > 0) console.log(describeTotals(totals));
   }

@@ -5,7 +5,7 @@
 
 import type { Observer } from './observer.ts';
 
-/** Counts by name, such as `viewEntered`, `rejected STALE`, `fault crash` or `lost queue full`. */
+/** Counts by name, such as `viewEntered`, `sessionLost NO-SESSION`, `fault crash` or `lost queue full`. */
 export type Coverage = Readonly<Record<string, number>>;
 
 /** What happens all the time and says nothing. */
@@ -27,6 +27,11 @@ export function countCoverage(): { readonly observer: Observer; coverage(): Cove
       },
       onLost(_from, _to, _message, why) {
         count(`lost ${why}`);
+      },
+      onClientEvent(_, event) {
+        if (event.type === 'sessionLost') count(`sessionLost ${event.reason}`);
+        else if (event.type === 'healing') count('answered STALE');
+        else if (event.type === 'readOrdered') count('readOrdered');
       },
       onOutcome(_client, _token, outcome) {
         if (outcome.type === 'rejected') count(`rejected ${outcome.status}`);

@@ -89,8 +89,14 @@ export const LIVENESS_BOUND_MS = 300_000;
 /** Where progress is not promised: how long clients may go on after the faults have ended. */
 const AFTERMATH_MS = 30_000;
 
-/** Faults begin within this much of the start, at most. */
+/** Faults begin within this much of the start, at most, when they come thick and fast. */
 const FAULTS_MAX_MS = 20_000;
+
+/**
+ * By how much a run's faults and requests are drawn apart. Where they come close together they meet in the middle of things. Where they do
+ * not, each takes its whole course: time-outs grow and shrink, views last, and quiet comes between; and that costs little.
+ */
+const STRETCHES = [1, 1, 4, 16];
 
 export function runSimulation(options: SimulationOptions): SimulationResult {
   const random = makeRandom(options.seed);
@@ -114,7 +120,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
   const clients = (options.clients ?? drawnClients) + (lies ? 1 : 0);
   const lyingClient = lies ? clients - 1 : undefined;
   const requests = options.requests ?? drawnRequests;
-  const faultsMs = shape.between(1_000, FAULTS_MAX_MS);
+  const faultsMs = random.fork('stretch').pick(STRETCHES) * shape.between(1_000, FAULTS_MAX_MS);
   const drawn = drawConditions(random.fork('conditions'));
   const conditions: NetworkConditions =
     options.lossPerMille === undefined ? drawn : { ...drawn, lossPerMille: options.lossPerMille };
