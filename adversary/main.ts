@@ -23,6 +23,7 @@ export interface DemoRequest {
   readonly replicas: number;
   readonly faulty?: readonly number[];
   readonly behaviours?: readonly string[];
+  readonly perChoice?: number;
   readonly seed: number;
   readonly json: boolean;
   readonly directory?: string;
@@ -73,7 +74,7 @@ async function run(request: DemoRequest): Promise<number> {
     const random = makeRandom(seed);
     const conclusion = await scenario.run({
       ...{ replicas, maxFaulty, quorumSize, faulty, behaviours, seed, random },
-      ...{ report, directory, signal, svg: request.svg },
+      ...{ report, directory, signal, svg: request.svg, perChoice: request.perChoice ?? behaviours.length },
     });
     return report.end(conclusion) ? EXIT.ok : EXIT.no;
   } catch (error) {
@@ -87,9 +88,6 @@ async function run(request: DemoRequest): Promise<number> {
 /** What cannot be played, and what can. */
 function reject({ scenario, replicas, faulty, behaviours = [] }: DemoRequest): string | undefined {
   const maxFaulty = Math.floor((replicas - 1) / 3);
-  if (replicas !== 3 * maxFaulty + 1 || maxFaulty < 1) {
-    return `--replicas is ${replicas}; the demos need 3f+1: 4, 7, 10, …`;
-  }
   const unknown = behaviours.find((it) => !(BEHAVIOUR_NAMES as readonly string[]).includes(it));
   if (unknown !== undefined) {
     return `there is no behaviour "${unknown}"; there are ${BEHAVIOUR_NAMES.join(', ')}`;

@@ -54,9 +54,7 @@ export const partition: Scenario = {
           [...all.slice(half).map(String), 'bob'],
         ],
       );
-      for (const participant of [alice, bob]) {
-        await refused(participant, kv.put('c', `from ${participant.name}`), report);
-      }
+      await Promise.all([alice, bob].map((it) => refused(it, kv.put('c', `from ${it.name}`), report)));
 
       report.step('The network heals while Carol, who is patient, waits');
       const waiting = carol.perform(kv.put('d', 'waited for the healing'));
@@ -123,7 +121,7 @@ async function refused(
   );
   const seconds = (performance.now() - startMs) / 1000;
   if (error !== undefined && !(error instanceof ClientError)) throw error;
-  if (error !== undefined) say(`${participant.name}: ${error.message}`);
+  if (error !== undefined) say(`${participant.name}: ${error.message.replace(/ \(replica .*\)(?=;)/, '')}`);
   claim(
     `${participant.name} is refused in time, and told that nothing was applied`,
     error?.code === 'NO_QUORUM' && error.outcome === 'not-applied' && seconds < (2 * NO_QUORUM_MS) / 1000,

@@ -13,6 +13,8 @@ export interface Setting {
   /** Ascending; undefined: the scenario chooses. */
   readonly faulty: readonly number[] | undefined;
   readonly behaviours: readonly BehaviourName[];
+  /** How many of them each choice of faulty replicas gets. */
+  readonly perChoice: number;
   readonly seed: number;
   readonly random: Random;
   readonly report: Report;

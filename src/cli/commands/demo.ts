@@ -24,9 +24,11 @@ const SCENARIOS = {
 type ScenarioName = keyof typeof SCENARIOS;
 
 interface Options {
-  readonly replicas: number;
+  readonly replicas?: number;
+  readonly f?: number;
   readonly faulty?: readonly number[];
   readonly behaviour?: readonly string[];
+  readonly perChoice?: number;
   readonly seed: number;
   readonly json?: true;
   readonly directory?: string;
@@ -53,7 +55,12 @@ Examples:
 function scenarioCommand(name: ScenarioName, context: CommandContext): Command {
   const command = new Command(name)
     .description(SCENARIOS[name])
-    .option('-n, --replicas <n>', '3f+1 replicas', integerArgument(4, 31), 4)
+    .option(
+      '--f <f>',
+      'how many faulty replicas the cluster is made for (default: 1)',
+      integerArgument(1, 10),
+    )
+    .option('--replicas <n>', 'the same as the number of its replicas: 3f+1', integerArgument(4, 31))
     .option('--seed <seed>', 'for what is left to chance', integerArgument(0, Number.MAX_SAFE_INTEGER), 1)
     .option(
       '--directory <path>',
@@ -62,21 +69,39 @@ function scenarioCommand(name: ScenarioName, context: CommandContext): Command {
     .option('--json', 'one document at the end, for programs');
   if (name !== 'partition') command.option('--faulty <list>', 'which replicas, such as 0,2', indexList);
   if (name === 'up-to-f') {
+    command.option(
+      '--per-choice <n>',
+      'so many of the misbehaviours for each choice of faulty replicas (default: all)',
+      integerArgument(1, 100),
+    );
     command.option('--behaviour <list>', 'which misbehaviours, with commas between (default: all)', (text) =>
       text.split(','),
     );
   }
   if (name === 'beyond-f') command.option('--svg <file>', 'draw the fork');
-  return command.action(async ({ behaviour, directory, svg, ...options }: Options) => {
+  return command.action(async ({ behaviour, directory, svg, replicas, f, ...options }: Options) => {
+    const count = replicaCount(replicas, f);
     const program = await compiled(context.terminal);
     const request = {
-      ...{ scenario: name, json: options.json === true, ...options },
+      ...{ scenario: name, replicas: count, json: options.json === true, ...options },
       ...(behaviour === undefined ? {} : { behaviours: behaviour }),
       ...(directory === undefined ? {} : { directory: resolve(directory) }),
       ...(svg === undefined ? {} : { svg: resolve(svg) }),
     };
     context.exitCode = await run(context.terminal, [program, JSON.stringify(request)], 'inherit');
   });
+}
+
+/** @throws CommandError */
+function replicaCount(replicas: number | undefined, f: number | undefined): number {
+  const count = replicas ?? 3 * (f ?? 1) + 1;
+  const isPossible = count % 3 === 1 && (f === undefined || count === 3 * f + 1);
+  if (isPossible) return count;
+  const way =
+    f === undefined
+      ? `it tolerates as many faulty ones as ${count - ((count - 1) % 3)} replicas; give 4, 7, 10, …`
+      : `--f ${f} means ${3 * f + 1}; give one of the two`;
+  throw new CommandError(EXIT.usage, `--replicas is ${count}, and the demos need 3f+1: ${way}`);
 }
 
 function indexList(text: string): readonly number[] {
