@@ -1,6 +1,6 @@
 /** The fork as a picture: time runs to the right, a dot is a batch, and the branches part where replicas began to tell two histories. */
 
-import { element, text, textWidth } from '../src/simulator/diagram/svg.ts';
+import { element, text, textWidth, title as titleOf } from '../src/simulator/diagram/svg.ts';
 import type { ForkTree, TreeBatch, TreeBranch } from './fork-tree.ts';
 
 const INK = '#0f172a';
@@ -10,6 +10,8 @@ const TRUNK = '#334155';
 const BRANCHES = ['#0f766e', '#7c3aed', '#c2410c', '#0369a1'];
 const SANS = 'Inter, Helvetica, Arial, sans-serif';
 const MONO = 'ui-monospace, Menlo, DejaVu Sans Mono, monospace';
+
+const HEADING = 'A fork, and who made it';
 
 const MARGIN = 40;
 /** Of the first branch. */
@@ -34,8 +36,9 @@ export function drawSvg(tree: ForkTree): string {
   const width = Math.ceil(Math.max(beginX + longest * column + MARGIN / 2, 860));
   const height = TOP + ROW * (branches.length - 1) + BELOW;
   const parts = [
+    titleOf(HEADING),
     element('rect', { width, height, fill: '#ffffff' }),
-    text(MARGIN, 44, 'A fork, and who made it', { 'font-size': 22, 'font-weight': 700, fill: INK }),
+    text(MARGIN, 44, HEADING, { 'font-size': 22, 'font-weight': 700, fill: INK }),
     text(
       MARGIN,
       68,
