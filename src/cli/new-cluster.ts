@@ -112,6 +112,9 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What was answered before: nobody may listen there yet, so it still looks free. */
+const chosen = new Set<number>();
+
 export async function choosePorts(host: string, basePort: number, count: number): Promise<readonly number[]> {
   if (basePort !== 0) {
     if (basePort + count - 1 > 65_535) {
@@ -129,10 +132,13 @@ export async function choosePorts(host: string, basePort: number, count: number)
       if (tries === TRIES_MAX) {
         throw new CommandError(EXIT.network, `cannot find ${count} free ports on ${host}; give --base-port`);
       }
-      const server = await openServer(host, randomInt(PORT_FIRST, PORT_LAST + 1));
+      const port = randomInt(PORT_FIRST, PORT_LAST + 1);
+      const server = chosen.has(port) ? undefined : await openServer(host, port);
       if (server !== undefined) servers.push(server);
     }
-    return servers.map((server) => (server.address() as AddressInfo).port);
+    const ports = servers.map((server) => (server.address() as AddressInfo).port);
+    for (const port of ports) chosen.add(port);
+    return ports;
   } finally {
     await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   }

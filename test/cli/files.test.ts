@@ -3,6 +3,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { clusterPaths, readClientConfig } from '../../src/cli/cluster-directory.ts';
+import { choosePorts } from '../../src/cli/new-cluster.ts';
 import { readGenesisFile, readKeyFile, readReplicaConfig } from '../../src/node/index.ts';
 import { cleanUp, temporaryDirectory } from '../node/support.ts';
 import { bft2f } from './support.ts';
@@ -105,6 +106,14 @@ describe('init', () => {
     const ports = replicas.flatMap(({ port, status }) => [port, status?.port]);
     expect(new Set(ports).size).toBe(14);
     expect((await readGenesisFile(clusterPaths(directory).genesis)).quorumSize).toBe(6);
+  });
+});
+
+describe('free ports', () => {
+  it('are answered once, also while nobody listens there yet', async () => {
+    const ports: number[] = [];
+    for (let i = 0; i < 30; i++) ports.push(...(await choosePorts('127.0.0.1', 0, 40)));
+    expect(new Set(ports).size).toBe(30 * 40);
   });
 });
 
