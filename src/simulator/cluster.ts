@@ -128,6 +128,8 @@ export interface SimulatedCluster {
   restart(replica: ReplicaIndex): void;
   pause(replica: ReplicaIndex): void;
   resume(replica: ReplicaIndex): void;
+  /** From now on a process that ends by itself is soon started again, as a supervisor does. */
+  supervise(): void;
   /** A client's process dies and another begins at once. */
   restartClient(client: number): void;
   /** Crashes the replica and takes away all its disk held: from now on it counts as faulty. */
@@ -150,6 +152,9 @@ export interface SimulatedCluster {
 
 /** What a replica may lose without losing a promise. */
 const REPLACEABLE: ReadonlySet<string> = new Set(['body', 'committed', 'evidence', 'snapshot', 'leaf']);
+
+/** How long a supervisor waits before it starts what has ended. */
+const SUPERVISOR_US = 100_000;
 
 export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster {
   const { random } = options;
@@ -275,6 +280,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     receive,
   });
 
+  let supervised = false;
   let instances = 0;
   const disks = everyReplica.map((index) =>
     makeDisk({
@@ -316,7 +322,10 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
       },
       send: (to, message) => network.send(index, endpointsOf(index, to), message),
       replicas: options.replicas,
-      onStopped: (reason) => cluster.tell(`${index} stops: ${reason}`, { type: 'crash', replica: index }),
+      onStopped: (reason) => {
+        cluster.tell(`${index} stops: ${reason}`, { type: 'crash', replica: index });
+        if (supervised) kernel.schedule(SUPERVISOR_US, () => cluster.restart(index));
+      },
       sabotage: { ...options.sabotage, ...bug.sabotage },
     });
   });
@@ -413,6 +422,9 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     resume(index) {
       cluster.tell(`resume ${index}`, { type: 'resume', replica: index });
       replicas[index]!.resume();
+    },
+    supervise() {
+      supervised = true;
     },
     restartClient(client) {
       cluster.tell(`restart c${client}`, { type: 'client-restart', client });

@@ -186,6 +186,8 @@ export function endFaults(cluster: SimulatedCluster, conditions: NetworkConditio
     disk.slowUs = undefined;
     disk.trouble = undefined;
   }
+  // What a disk did to a process may show only now: a sync that was slow ends after all faults.
+  cluster.supervise();
   cluster.replicas.forEach((driver, index) => {
     driver.doom(undefined, 0);
     driver.clockJumpMs = 0;

@@ -7,6 +7,7 @@ import type { Batch } from '../messages/batch.ts';
 import { type EntryContent, sameEntry } from '../messages/entry.ts';
 import { maybeCheckpoint } from './checkpointing.ts';
 import { emit, persist } from './effects.ts';
+import { keepHead } from './heads.ts';
 import { persistBody } from './ordering.ts';
 import { serveHeldReads } from './reading.ts';
 import { sendReply } from './replies.ts';
@@ -64,6 +65,7 @@ function executeNext(replica: Replica, s: SequenceNumber, entry: LogEntry, batch
   // Whoever catches up must not depose a primary for the time that this takes.
   if (isFarBehind(replica)) restartClocks(replica);
   if (s >= replica.newViewLast && replica.phase === 'normal') replica.newViewDeadlineMs = undefined;
+  keepHead(replica, execution.entry);
   serveHeldReads(replica);
   maybeCheckpoint(replica, s);
 }

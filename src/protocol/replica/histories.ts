@@ -9,7 +9,6 @@ import { type Point, signersOf } from '../accountability/points.ts';
 import { rejectHead } from '../certificates.ts';
 import type { Entry, Head } from '../messages/entry.ts';
 import { reportEvidence } from './evidence.ts';
-import { newestHead } from './heads.ts';
 import type { Replica } from './state.ts';
 
 /** Enter: a verified point. Whether it lies on our history; one that is ahead of us is for those who are further. */
@@ -35,7 +34,7 @@ export function meetHead(replica: Replica, head: Head): string | undefined {
 }
 
 /** Whether the point says of an s that we have executed what we do not. */
-function isElsewhere({ ledger }: Replica, point: Point): boolean {
+export function isElsewhere({ ledger }: Replica, point: Point): boolean {
   const s = point.sequenceNumber;
   if (s === 0 || s > ledger.tree.size) return false;
   const known = ledger.window.get(s);
@@ -47,8 +46,7 @@ function isElsewhere({ ledger }: Replica, point: Point): boolean {
 
 /** What others have signed of our own history. */
 function ownPoints(replica: Replica): readonly Point[] {
-  const head = newestHead(replica);
-  const stable = replica.stableCertificate;
+  const { head, stableCertificate: stable } = replica;
   const points: Point[] = [...replica.versionVector.values()].map((entry) => ({ type: 'entry', ...entry }));
   if (stable !== undefined) points.unshift({ type: 'stable', ...stable });
   if (head !== undefined) points.unshift({ type: 'head', ...head });

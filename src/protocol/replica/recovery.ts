@@ -136,6 +136,7 @@ function createReplica(options: ReplicaOptions, bodies: BodyStore, clock: Clock)
     mayStart: context.cluster.thresholds.quorumSize === 1,
     started: false,
     versionVector: new Map(),
+    head: undefined,
     strangers: new Map(),
     evidence: new Map(),
     evidenceSent: new Map(),

@@ -6,7 +6,6 @@ import { CAPS } from '../messages/caps.ts';
 import { FETCHED_BYTES_MAX, ITEMS_PER_FETCH, type Payload, type Want } from '../messages/fetch.ts';
 import type { MessageOf } from '../messages/index.ts';
 import { promiseToParty, refuse, sendToParty } from './effects.ts';
-import { newestHead } from './heads.ts';
 import type { Party } from './io.ts';
 import { promisesOf } from './promises.ts';
 import { findBody } from './slots.ts';
@@ -81,10 +80,8 @@ function serve(replica: Replica, want: Want): Payload {
     }
     case 'promises':
       return NOT_HERE;
-    case 'head': {
-      const head = newestHead(replica);
-      return head === undefined ? NOT_HERE : { type: 'head', head };
-    }
+    case 'head':
+      return replica.head === undefined ? NOT_HERE : { type: 'head', head: replica.head };
   }
 }
 

@@ -17,7 +17,7 @@ import type {
   PreparedCertificate,
 } from '../messages/certificates.ts';
 import type { Checkpoint } from '../messages/checkpoint.ts';
-import type { Entry, EntryContent } from '../messages/entry.ts';
+import type { Entry, EntryContent, Head } from '../messages/entry.ts';
 import type { Promises, Stable, StateSummary, Want } from '../messages/fetch.ts';
 import type { Commit, Header, Prepare } from '../messages/ordering.ts';
 import type { Read } from '../messages/reply.ts';
@@ -320,6 +320,8 @@ export interface Replica {
   started: boolean;
   /** V: the newest entry of each replica, verified. */
   readonly versionVector: Map<ReplicaIndex, Entry>;
+  /** The newest head of our own history. */
+  head: Head | undefined;
   /** What was proved, by kind and signers, so that each is reported once; written again before older records go. */
   readonly evidence: Map<string, Evidence>;
   guilty: Set<ReplicaIndex>;

@@ -16,7 +16,7 @@ import { repeatOwnCheckpoint } from './checkpointing.ts';
 import { maySignOrdering, promiseTo, promiseToAll, sendTo, sign } from './effects.ts';
 import { reportEvidence } from './evidence.ts';
 import { shareEvidence } from './evidence-exchange.ts';
-import { ownNewestEntry } from './heads.ts';
+import { keepHead, ownNewestEntry } from './heads.ts';
 import { meetEntry } from './histories.ts';
 import { castVotes } from './ordering.ts';
 import { claimsForgottenPromise, noteEntryHeld, summaryOfHeld } from './promises.ts';
@@ -154,6 +154,7 @@ function noteEntry(replica: Replica, from: ReplicaIndex, status: StatusMessage):
     reportEvidence(replica, { type: 'entries', first: known, second: entry });
   }
   replica.versionVector.set(from, entry);
+  keepHead(replica, entry);
   noteEntryHeld(replica, entry);
 }
 
