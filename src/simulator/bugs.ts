@@ -15,6 +15,7 @@ import {
 } from './bugs/quorums.ts';
 import {
   badAnswerForFork,
+  evidenceUntold,
   executingAgain,
   forkCheckMissing,
   keepingBatches,
@@ -105,6 +106,8 @@ export type BugName =
   | 'records kept'
   /** A bad answer of one peer is taken for a fork. */
   | 'bad answer for a fork'
+  /** Who finds evidence keeps it to itself. */
+  | 'evidence untold'
   /** STATUS is never sent: nothing lost is ever repeated. */
   | 'no STATUS'
   /** FETCH is never sent. */
@@ -151,6 +154,7 @@ export const BUGS: Readonly<Record<BugName, Bug>> = {
   'too old forgotten': { program: tooOldForgotten },
   'records kept': { program: keepingRecords },
   'bad answer for a fork': { program: badAnswerForFork },
+  'evidence untold': { program: evidenceUntold },
   'no STATUS': { program: withholding('status') },
   'no FETCH': { program: withholding('fetch') },
   'reads by result': { bendSession: readsByResult },
@@ -163,5 +167,7 @@ export function adversaryOf(
   bug: BugName,
   seed: number,
 ): { readonly faulty: number; readonly attack?: 'twins' } {
-  return bug === 'fork check missing' ? { faulty: 2, attack: 'twins' } : { faulty: seed % 2 };
+  return bug === 'fork check missing' || bug === 'evidence untold'
+    ? { faulty: 2, attack: 'twins' }
+    : { faulty: seed % 2 };
 }

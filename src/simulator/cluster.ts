@@ -26,6 +26,7 @@ import { BUGS, type BugName } from './bugs.ts';
 import { type Agreement, checkAgreement } from './checkers/agreement.ts';
 import { checkBoundedMemory } from './checkers/bounded-memory.ts';
 import { checkExecutions, type Executions } from './checkers/executions.ts';
+import { checkForkProved, type ForkProved } from './checkers/fork-proved.ts';
 import { checkForkStar, type ForkStar } from './checkers/fork-star.ts';
 import { checkNoEquivocation } from './checkers/no-equivocation.ts';
 import { checkNoFraming } from './checkers/no-framing.ts';
@@ -116,6 +117,8 @@ export interface SimulatedCluster {
   readonly executions: Executions;
   /** Where fork* is promised and no more. */
   readonly forks: ForkStar | undefined;
+  /** There, too. */
+  readonly proofs: ForkProved | undefined;
   readonly eventDigest: EventDigest;
   readonly trace: Trace | undefined;
   readonly ambushes: Ambushes;
@@ -214,6 +217,16 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
           report,
         })
       : undefined;
+  const proofs =
+    promise === 'fork*'
+      ? checkForkProved({
+          context,
+          isCorrect,
+          isCorrectClient: (client) => !lyingClients.has(client),
+          headOf: (replica) => replicas[replica]?.running?.state?.head,
+          report,
+        })
+      : undefined;
   const eventDigest = digestEvents(kernel);
   const traceLines = options.traceLines ?? 0;
   const trace = traceLines > 0 ? keepTrace(kernel, options.replicas, traceLines) : undefined;
@@ -225,6 +238,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     executions,
     persistence,
     ...(forks === undefined ? [] : [forks]),
+    ...(proofs === undefined ? [] : [proofs]),
     checkNoEquivocation(options.replicas, isCorrect, report),
     checkVoteChain(context, isCorrect, report),
     checkTestimony(context, isCorrect, report),
@@ -398,6 +412,7 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     agreement,
     executions,
     forks,
+    proofs,
     eventDigest,
     trace,
     ambushes,

@@ -81,6 +81,8 @@ export interface SimulationStats {
   readonly coverage: Coverage;
   /** Histories that clients were led onto, where there may be several; else 1. */
   readonly forks: number;
+  /** How many pairs of correct replicas ended on two histories with a head of each, so that the fork had to be proved. */
+  readonly forksMet: number;
 }
 
 /** After the faults have ended, every request must be answered and every replica abreast within so much virtual time. */
@@ -203,6 +205,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     const boundUs = cluster.kernel.nowUs + (isLive ? LIVENESS_BOUND_MS : AFTERMATH_MS) * 1000;
     cluster.kernel.runUntil(boundUs, () => failed() || (isLive && work.done() && isAbreast(cluster)));
     if (!failed() && isLive) judgeLiveness(cluster, work.done());
+    if (!failed()) cluster.proofs?.finish();
   }
   const verdict = judgeHistory(cluster, workload, history);
   if (verdict.type === 'violation') {
@@ -231,6 +234,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
       acts: coalition.acts,
       coverage: counted.coverage(),
       forks: cluster.forks?.branches().length ?? 1,
+      forksMet: cluster.proofs?.met ?? 0,
     },
     trace: cluster.trace?.lines() ?? [],
   };

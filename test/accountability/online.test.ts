@@ -75,6 +75,33 @@ describe('two correct replicas on two histories', () => {
   });
 });
 
+describe('a replica that the faulty have told of the other history', () => {
+  /**
+   * V holds the newest entry of each replica, so those of 0 and 1 were soon of the longer history, whose head then passed for replica 2's own; its
+   * true one was known to nobody any more, and the fork could not be proved (twins, seed 35).
+   */
+  it('still shows the head of its own', () => {
+    const { a, b } = forked(2, 5);
+    const own = a.members[2]!.replica.head!;
+    expect(own.sequenceNumber).toBe(a.members[2]!.replica.ledger.executed.sequenceNumber);
+    const shown = new Map<number, Message>();
+    b.filter = (packet) => {
+      for (const index of [0, 1]) {
+        if (isFrom(packet, index) && packet.message.type === 'status') shown.set(index, packet.message);
+      }
+      return true;
+    };
+    b.pass(2_000);
+    for (const [index, message] of shown) a.send({ kind: 'replica', index }, 2, message);
+    a.pass(2_000);
+    const { versionVector, head } = a.members[2]!.replica;
+    expect(versionVector.get(0)!.sequenceNumber).toBeGreaterThan(own.sequenceNumber);
+    expect(head).toEqual(own);
+    connect(a, b, 8_000, () => true);
+    expectGuilty(b, 3);
+  });
+});
+
 describe('EVIDENCE', () => {
   /** A piece that replica 3, whose history is longer, has found. */
   function proof() {

@@ -63,6 +63,7 @@ const SEARCHES: readonly (readonly [BugName, number, number, Violation['kind']])
   ['records kept', 36, 60, 'safety'],
   ['bad answer for a fork', 1, 20, 'liveness'],
   ['fork check missing', 28, 60, 'safety'],
+  ['evidence untold', 2, 20, 'safety'],
   ['no STATUS', 0, 10, 'liveness'],
   ['no FETCH', 0, 10, 'liveness'],
   ['reads by result', 1, 20, 'safety'],

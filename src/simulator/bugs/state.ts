@@ -137,3 +137,10 @@ export const badAnswerForFork: NonNullable<Bug['program']> = (correct) => ({
     };
   },
 });
+
+/** Who finds evidence keeps it to itself. */
+export const evidenceUntold = uttering((output) => ({
+  ...output,
+  events: output.events.filter(({ type }) => type !== 'evidence'),
+  sends: output.sends.filter(({ message }) => message.type !== 'evidence'),
+}));
