@@ -11,9 +11,11 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
+import type { WitnessOption } from '../client/index.ts';
 import {
   addressField,
   type FileKind,
+  integerField,
   listField,
   objectField,
   readConfigFile,
@@ -77,6 +79,9 @@ export interface ClientConfig {
   readonly state: string;
   /** In the order of the genesis; `status` is where the replica serves /status. */
   readonly replicas: readonly (Address & { readonly status?: Address | undefined })[];
+  /** Witnesses that must have cosigned what was ordered before its result is printed: all, or so many as needed. */
+  readonly witnesses?: readonly WitnessOption[] | undefined;
+  readonly cosignaturesNeeded?: number | undefined;
 }
 
 const KIND: FileKind = {
@@ -99,6 +104,14 @@ const clientFileSchema = objectField(
       ),
       'the addresses of the replicas in the order of the genesis file',
     ),
+    witnesses: listField(
+      objectField(
+        { url: textField('where the witness serves HTTP'), key: textField('its verifier key') },
+        'an object {"url": …, "key": …}',
+      ),
+      'witnesses, each {"url": …, "key": …}',
+    ).optional(),
+    cosignaturesNeeded: integerField(0, 1_000, 'how many witnesses must cosign').optional(),
   },
   'an object with genesis, key, state and replicas',
 );

@@ -17,6 +17,7 @@ export const EXIT = {
   degraded: 14,
   damaged: 15,
   misbehaved: 16,
+  unwitnessed: 17,
   interrupted: 130,
 } as const;
 
@@ -35,6 +36,7 @@ Exit codes:
    14  status: the cluster cannot promise now to be linearizable and live
    15  audit: something is damaged, missing, or does not hold
    16  audit: replicas are proved to have lied
+   17  applied, but fewer witnesses than demanded have cosigned its history in time
   130  interrupted`;
 
 /** An error whose text is all that the user needs; it ends the command. */
@@ -60,6 +62,7 @@ function exitCodeOfCall({ code, outcome }: ClientError): number {
   if (code === 'INVALID') return EXIT.usage;
   if (code === 'STATE') return EXIT.storage;
   if (code === 'FORKED') return EXIT.forked;
+  if (code === 'NOT_WITNESSED') return EXIT.unwitnessed;
   if (code === 'ABORTED') return EXIT.interrupted;
   return outcome === 'not-applied' ? EXIT.notApplied : EXIT.unknown;
 }

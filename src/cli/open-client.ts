@@ -35,11 +35,14 @@ export async function openClient(
 ): Promise<Client> {
   const genesis = await readGenesisFile(config.genesis);
   const { seed } = await readKeyFile(config.key);
+  const { witnesses, cosignaturesNeeded } = config;
   const options: ConnectOptions = {
     genesis,
     replicas: config.replicas,
     key: seed,
     stateDirectory: config.state,
+    ...(witnesses === undefined ? {} : { witnesses }),
+    ...(cosignaturesNeeded === undefined ? {} : { cosignaturesNeeded }),
     ...choices,
     onEvent(event) {
       if (event.type === 'restoredOutcome') {

@@ -17,6 +17,8 @@ export type ClientErrorCode =
   | 'OUTCOME_UNKNOWN'
   /** Applied, but the replicas no longer keep its result. */
   | 'RESULT_LOST'
+  /** Applied and accepted, but fewer witnesses than demanded have cosigned its history in time. */
+  | 'NOT_WITNESSED'
   /**
    * A quorum signed a history that is not ours, or there is proof that more than f replicas are faulty: `evidence` is the file. The client is
    * of no more use.

@@ -29,12 +29,14 @@ import {
   type ConnectOptions,
   DEFAULT_DEADLINE_MS,
   DEFAULT_NO_QUORUM_MS,
+  witnessesOf,
 } from './options.ts';
 import { type Answer, answerOf } from './outcome.ts';
 import { PROBE_TICK_MS } from './probing.ts';
 import { type SessionDriver, startSessionDriver } from './session-driver.ts';
 import { makeSessions } from './sessions.ts';
 import { newest, openStateDirectory, type StateDirectory } from './state-directory.ts';
+import { makeWitnessing } from './witnessing.ts';
 
 export interface CallOptions {
   /** Ends the call, not the operation once that was sent. */
@@ -57,7 +59,7 @@ export interface Client {
   readonly accepted: Head | undefined;
   /** The links, in the order of the replicas. */
   links(): readonly LinkState[];
-  /** Has an operation ordered and executed. Bytes are the service's. @throws ClientError */
+  /** Has an operation ordered and executed, and witnessed if that is demanded. Bytes are the service's. @throws ClientError */
   submit(operation: Uint8Array, options?: CallOptions): Promise<Answer>;
   /** Asks something that changes nothing, without ordering it if the replicas agree at once. @throws ClientError */
   read(operation: Uint8Array, options?: ReadOptions): Promise<Answer>;
@@ -132,6 +134,15 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
         sessions.tellAll({ type: 'reach', quorum });
       }
       notify({ type: 'reach', reachable, needed });
+    },
+  });
+  const witnessing = makeWitnessing({
+    context,
+    ...witnessesOf(options),
+    onFork(found) {
+      notify({ type: 'witnessedFork', ...found });
+      if (noteEvidence({ context, findings }, found.evidence) !== undefined) onEvidence(found.evidence);
+      witnessing.close();
     },
   });
   const ticking = setInterval(onTick, PROBE_TICK_MS).unref();
@@ -263,6 +274,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
     assertDeadline(deadlineMs);
     if (over !== undefined) throw over;
     if (signal?.aborted) throw aborted('not-applied', signal.reason);
+    const endMs = performance.now() + deadlineMs;
     const answer = await calls.begin(
       kind,
       {
@@ -273,8 +285,26 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
       },
       begin,
     );
+    if (kind === 'submit') await witnessed(answer.head, endMs, signal);
     if (answer.receipt !== undefined) onReceipt?.(answer.receipt);
     return answer;
+  }
+
+  /** Waits for witnesses, as long as the call may: what they have not cosigned may be one of two histories. */
+  async function witnessed(head: Head, endMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const deadline = AbortSignal.timeout(Math.max(0, Math.ceil(endMs - performance.now())));
+    try {
+      await witnessing.cosigned(
+        head,
+        AbortSignal.any(signal === undefined ? [deadline] : [deadline, signal]),
+      );
+    } catch {
+      await Promise.all(writes);
+      if (findings.forked) throw forkProved('applied', proof);
+      if (over !== undefined) throw ended('CLOSED', 'applied', 'the client was closed');
+      if (signal?.aborted) throw aborted('applied', signal.reason);
+      throw ended('NOT_WITNESSED', 'applied', `too few witnesses have cosigned: ${witnessing.complaints()}`);
+    }
   }
 
   function order(kind: 'submit' | 'read', operation: Uint8Array, callOptions: CallOptions): Promise<Answer> {
@@ -313,6 +343,7 @@ function startClient(options: ConnectOptions, cluster: Cluster, state: StateDire
 
   async function end(): Promise<void> {
     over ??= new ClientError('CLOSED', 'not-applied', 'this client is closed: connect again');
+    witnessing.close();
     sessions.tellAll({ type: 'close' });
     await Promise.all([...sessions.drivers.values()].map((driver) => driver.settled()));
     for (const driver of sessions.drivers.values()) driver.stop();

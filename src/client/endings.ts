@@ -46,5 +46,6 @@ export function ended(
 }
 
 function meaning(outcome: OperationOutcome): string {
+  if (outcome === 'applied') return 'it was applied';
   return outcome === 'unknown' ? 'it may still be applied' : 'it was not applied';
 }

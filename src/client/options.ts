@@ -1,11 +1,14 @@
 /** What `connect` is told, with the defaults, and what is wrong with it, in words that say what to give instead. */
 
 import { SEED_BYTES } from '../crypto/seed.ts';
+import { sodiumCrypto } from '../crypto/sodium-native.ts';
 import type { NetworkLimits } from '../network/limits.ts';
+import { type ProvedEvidence, parseVerifierKey } from '../protocol/accountability/index.ts';
 import type { ClientEvent, ClientLimits, Outcome } from '../protocol/client/index.ts';
 import type { Genesis } from '../protocol/genesis.ts';
 import type { ReplicaIndex } from '../types/identities.ts';
 import { invalid } from './client-error.ts';
+import type { Witness } from './witnessing.ts';
 
 export interface ConnectOptions {
   /** What the replicas were made with; its hash is the cluster's identity. */
@@ -33,10 +36,24 @@ export interface ConnectOptions {
    * 10,000. Nothing is lost by being patient: what was not sent goes out as soon as a quorum is back.
    */
   readonly noQuorumMs?: number;
+  /** Witnesses of the cluster (docs/witness.md): each is shown the heads of what is ordered. */
+  readonly witnesses?: readonly WitnessOption[];
+  /**
+   * How many of the witnesses must have cosigned the history of an ordered operation, or one that extends it, before its result is handed out.
+   * Default: all of them. 0: nobody waits for them.
+   */
+  readonly cosignaturesNeeded?: number;
   /** Facts about the sessions and links, for logs. Must not throw. */
   readonly onEvent?: (event: ClientNotice) => void;
   readonly limits?: Partial<ClientLimits>;
   readonly networkLimits?: Partial<NetworkLimits>;
+}
+
+export interface WitnessOption {
+  /** Where it serves HTTP, such as `https://witness.example.org`. */
+  readonly url: string;
+  /** Its verifier key, as `bft2f witness --format` prints it. */
+  readonly key: string;
 }
 
 export type ClientNotice =
@@ -52,6 +69,8 @@ export type ClientNotice =
   | { readonly type: 'linkDown'; readonly replica: ReplicaIndex; readonly reason: string }
   /** The number of replicas that can be reached has changed; while it is below `needed`, nothing new is sent. */
   | { readonly type: 'reach'; readonly reachable: number; readonly needed: number }
+  /** A witness has proved that the cluster has forked; this client takes nothing more. */
+  | ({ readonly type: 'witnessedFork' } & ProvedEvidence)
   /** A replica sent bytes that are no message. */
   | { readonly type: 'malformed'; readonly from: ReplicaIndex };
 
@@ -86,6 +105,7 @@ export function assertOptions(options: ConnectOptions): void {
   }
   assertDeadline(options.deadlineMs);
   assertDeadline(options.noQuorumMs, 'noQuorumMs');
+  witnessesOf(options);
 }
 
 /** @throws ClientError INVALID */
@@ -94,4 +114,32 @@ export function assertDeadline(timeMs: number | undefined, name = 'deadlineMs'):
   if (!(timeMs > 0 && timeMs <= DEADLINE_MAX_MS)) {
     throw invalid(`${name} is ${timeMs}; expected milliseconds above 0 and at most ${DEADLINE_MAX_MS}`);
   }
+}
+
+/** @throws ClientError INVALID */
+export function witnessesOf({ witnesses = [], cosignaturesNeeded }: ConnectOptions): {
+  readonly witnesses: readonly Witness[];
+  readonly needed: number;
+} {
+  const needed = cosignaturesNeeded ?? witnesses.length;
+  if (!Number.isInteger(needed) || needed < 0 || needed > witnesses.length) {
+    throw invalid(
+      `cosignaturesNeeded is ${needed}; expected an integer from 0 to ${witnesses.length}, the number of witnesses`,
+    );
+  }
+  return { witnesses: witnesses.map(witnessOf), needed };
+}
+
+function witnessOf({ url, key }: WitnessOption, i: number): Witness {
+  const protocol = URL.canParse(url) ? new URL(url).protocol : '';
+  if (protocol !== 'http:' && protocol !== 'https:') {
+    throw invalid(`witnesses[${i}].url is ${url}; expected an http or https URL`);
+  }
+  const cosigner = parseVerifierKey(sodiumCrypto, key);
+  if (cosigner === undefined) {
+    throw invalid(
+      `witnesses[${i}].key is not a verifier key, "<name>+<8 hexadecimal digits>+<base 64>", as "bft2f witness --format" prints it`,
+    );
+  }
+  return { url: url.replace(/\/+$/, ''), cosigner };
 }
