@@ -182,8 +182,9 @@ function auditRecord(audit: Audit, record: DurableRecord, place: Place): void {
     case 'executed':
       return auditExecuted(audit, record, place);
     case 'suspected':
+    case 'votes-stopped':
     case 'learner':
-      // Neither is signed, nor says anything of the history.
+      // None is signed, nor says anything of the history.
       return;
     case 'left': {
       const { viewChange, proofs, suspects } = record.viewChange;

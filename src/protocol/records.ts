@@ -59,6 +59,8 @@ export const recordSchema = union('type', {
   evidence: [11, struct({ evidence: evidenceSchema })],
   /** This replica signs nothing more: its promises were lost (docs/protocol.md §7). Until it gets a new key. */
   learner: [12, struct({ newestKnown: u53 })],
+  /** Before the votes that contradict what is committed are deleted: no vote in the view any more. */
+  'votes-stopped': [13, struct({ view: u53 })],
 });
 export type DurableRecord = TypeOf<typeof recordSchema>;
 export type RecordType = DurableRecord['type'];

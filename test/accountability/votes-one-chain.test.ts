@@ -6,12 +6,20 @@
 import { expect, it } from 'vitest';
 import { chainOf } from '../../src/protocol/hash-chain.ts';
 import { type Batch, batchDigest } from '../../src/protocol/messages/batch.ts';
+import { checkpointStatement } from '../../src/protocol/messages/checkpoint.ts';
 import { commitStatement, headerStatement, prepareStatement } from '../../src/protocol/messages/ordering.ts';
-import { eventsOf, type Group, makeGroup, replicaSigner, WALL_MS } from '../paper/group.ts';
+import {
+  eventsOf,
+  type Group,
+  type GroupOptions,
+  makeGroup,
+  replicaSigner,
+  WALL_MS,
+} from '../paper/group.ts';
 
 /** Replica 2 is correct; everything that it hears is ours to say. */
-function alone(): Group {
-  const group = makeGroup();
+function alone(options: GroupOptions = {}): Group {
+  const group = makeGroup(options);
   for (const index of [0, 1, 3]) group.members[index]!.silent = true;
   group.filter = () => true;
   return group;
@@ -54,9 +62,36 @@ function faulty(group: Group) {
       for (const vote of votes) hear(vote.replica, { type: 'commit', ...fields, ...vote });
       const { wanted } = group.members[2]!.replica;
       const asked = [...wanted.values()].find(({ want }) => want.type === 'links');
-      if (asked?.number === undefined) return;
-      const payload = { type: 'links', after: 0, links, certificate: { ...fields, votes } } as const;
+      if (asked?.number === undefined || asked.want.type !== 'links') return;
+      const { after } = asked.want;
+      const certificate = { ...fields, votes };
+      const payload = { type: 'links', after, links: links.slice(after), certificate } as const;
       hear(asked.peer!, { type: 'fetched', number: asked.number, payload });
+    },
+    /** Gives replica 2 the bodies that it asks for, so that it executes them. */
+    give(names: readonly number[]) {
+      const { wanted } = group.members[2]!.replica;
+      const asked = [...wanted.values()].find(({ want }) => want.type === 'bodies');
+      if (asked?.number === undefined) throw new Error('replica 2 has asked for no bodies');
+      const payload = { type: 'bodies', batches: names.map(batch) } as const;
+      hear(asked.peer!, { type: 'fetched', number: asked.number, payload });
+    },
+    /** All say what replica 2 says: its newest checkpoint is stable. */
+    stabilise() {
+      const own = group.members[2]!.replica.ownCheckpoint!;
+      for (const replica of [0, 1, 3]) {
+        const signature = replicaSigner(replica).sign(checkpointStatement(cluster, own));
+        hear(replica, { type: 'checkpoint', ...own, replica, signature });
+      }
+    },
+    /** Replica 2 starts anew, and hears from the others that they are there. */
+    restart() {
+      group.restart(2);
+      for (const index of [0, 1, 3]) group.members[index]!.silent = false;
+      group.filter = ({ message }) => message.type === 'status';
+      group.pass(2_000);
+      for (const index of [0, 1, 3]) group.members[index]!.silent = true;
+      group.filter = () => true;
     },
   };
 }
@@ -91,4 +126,27 @@ it('nor for another batch at a place that it knows as committed', () => {
   others.prepare(3, 3);
   others.prepare(2, 2);
   expect(votesOf(group)).toEqual([3]);
+});
+
+it('nor after those votes are behind a stable checkpoint and it has started anew in the same view', () => {
+  const group = alone({ limits: { checkpointInterval: 2, pipelineWindow: 4, watermarkWindow: 16 } });
+  const others = faulty(group);
+  others.prepare(1, 1);
+  for (const names of [
+    [11, 12],
+    [11, 12, 13, 14],
+    [11, 12, 13, 14, 15, 16],
+  ]) {
+    others.commit(names);
+    others.give(names.slice(-2));
+    others.stabilise();
+  }
+  const member = group.members[2]!;
+  expect(member.replica.stable).toBe(6);
+  expect(member.log.some(({ type }) => type === 'prepared')).toBe(false);
+  others.restart();
+  expect(member.replica).toMatchObject({ started: true, view: 0, silence: 'none', stable: 6 });
+  others.prepare(7, 17);
+  expect(member.replica.slots.get(7)?.prepared).toBeDefined();
+  expect(votesOf(group)).toEqual([1]);
 });

@@ -11,10 +11,22 @@ import { makeSimulatedCrypto } from '../../src/crypto/simulated.ts';
 import type { Context } from '../../src/protocol/context.ts';
 import { DEFAULT_GENESIS_LIMITS, type GenesisLimits, makeCluster } from '../../src/protocol/genesis.ts';
 import type { Message } from '../../src/protocol/messages/index.ts';
-import type { DurableRecord } from '../../src/protocol/records.ts';
+import { type DurableRecord, recordSequenceNumber } from '../../src/protocol/records.ts';
 import type { BodyStore } from '../../src/protocol/replica/body-store.ts';
-import { type Replica, startReplica, step } from '../../src/protocol/replica/index.ts';
-import type { Destination, Input, Output, Party, ReplicaEvent } from '../../src/protocol/replica/io.ts';
+import {
+  type RecoveredSnapshot,
+  type Replica,
+  startReplica,
+  step,
+} from '../../src/protocol/replica/index.ts';
+import type {
+  Destination,
+  Input,
+  Output,
+  Party,
+  ReplicaEvent,
+  SnapshotToWrite,
+} from '../../src/protocol/replica/io.ts';
 import { DEFAULT_LOCAL_LIMITS, type LocalLimits } from '../../src/protocol/replica/limits.ts';
 import { keyOf, utf8 } from '../../src/types/bytes.ts';
 import { journalService } from './journal.ts';
@@ -43,8 +55,12 @@ export interface GroupOptions {
 }
 
 export interface Member {
-  readonly replica: Replica;
+  replica: Replica;
+  /** All that it ever recorded. */
   readonly records: DurableRecord[];
+  /** What its log still holds of them. */
+  log: DurableRecord[];
+  snapshot: SnapshotToWrite | undefined;
   readonly events: ReplicaEvent[];
   /** A silent one neither hears nor says anything. */
   silent: boolean;
@@ -79,6 +95,8 @@ export interface Group {
   send(from: Party, to: number, message: Message): void;
   /** Delivers until nothing is under way. */
   settle(): void;
+  /** The process ends and another begins with what the disk kept. */
+  restart(index: number): void;
   /** Lets so many milliseconds pass, with all that they bring. */
   pass(ms: number): void;
   /** Lets time pass until it is true; @throws Error if that takes more than `withinMs`. */
@@ -125,6 +143,17 @@ export function makeGroup(options: GroupOptions = {}): Group {
         queue = [];
         for (const packet of due) deliver(packet);
       }
+    },
+    restart(index) {
+      const member = members[index]!;
+      const { snapshot } = member;
+      const bytes = (chunks: SnapshotToWrite['chunks']) => chunks.map((chunk) => chunk.bytes());
+      const recovered = snapshot && {
+        ...snapshot,
+        chunks: bytes(snapshot.chunks),
+        windowChunks: bytes(snapshot.windowChunks),
+      };
+      carryOut(index, member, start(index, member, recovered));
     },
     pass(ms) {
       passUntil(group.nowMs + ms, () => false);
@@ -183,14 +212,22 @@ export function makeGroup(options: GroupOptions = {}): Group {
   }
 
   function carryOut(index: number, member: Member, output: Output): void {
+    const { discardBelow } = output;
+    if (discardBelow !== undefined) {
+      member.log = member.log.filter((record) => recordSequenceNumber(record) > discardBelow);
+      member.log.push(...output.carry);
+    }
+    member.log.push(...output.persist);
     member.records.push(...output.persist);
     member.events.push(...output.events);
     const from: Party = { kind: 'replica', index };
     for (const { to, message } of [...output.sends, ...output.promises]) {
       for (const party of partiesOf(index, to)) queue.push({ from, to: party, message });
     }
-    for (const { sequenceNumber } of output.snapshots)
-      input(index, { type: 'snapshot-durable', sequenceNumber });
+    for (const snapshot of output.snapshots) {
+      member.snapshot = snapshot;
+      input(index, { type: 'snapshot-durable', sequenceNumber: snapshot.sequenceNumber });
+    }
   }
 
   function partiesOf(from: number, to: Destination): readonly Party[] {
@@ -200,26 +237,43 @@ export function makeGroup(options: GroupOptions = {}): Group {
   }
 
   const bodiesOf = (index: number): BodyStore => ({
-    sequenceNumbers: () => [],
+    sequenceNumbers: () =>
+      (members[index]?.log ?? []).flatMap((record) =>
+        record.type === 'body' ? [record.sequenceNumber] : [],
+      ),
     read: (s) =>
-      members[index]!.records.flatMap((record) =>
+      members[index]!.log.flatMap((record) =>
         record.type === 'body' && record.sequenceNumber === s ? [record.batch] : [],
       ),
   });
-  for (let index = 0; index < replicaCount; index++) {
-    const { replica, output } = startReplica(
+  const leaves = Array.from({ length: replicaCount }, () => memoryLeafStore());
+
+  /** Gives the member its replica. */
+  function start(index: number, member: Omit<Member, 'replica'>, snapshot: RecoveredSnapshot | undefined) {
+    const started = startReplica(
       {
         context,
         index,
         signer: replicaSigner(index),
         service: journalService,
-        leaves: memoryLeafStore(),
+        leaves: leaves[index]!,
         limits,
       },
-      { snapshot: undefined, records: [], bodies: bodiesOf(index), promisesLost: false },
+      {
+        snapshot,
+        records: member.log.filter((record) => record.type !== 'body'),
+        bodies: bodiesOf(index),
+        promisesLost: false,
+      },
       clock(),
     );
-    members.push({ replica, records: [], events: [], silent: false });
+    members[index] = Object.assign(member, { replica: started.replica });
+    return started.output;
+  }
+
+  for (let index = 0; index < replicaCount; index++) {
+    const member = { records: [], log: [], snapshot: undefined, events: [], silent: false };
+    const output = start(index, member, undefined);
     carryOut(index, members[index]!, output);
   }
   group.settle();

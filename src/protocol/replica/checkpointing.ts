@@ -229,6 +229,7 @@ export function carriedRecords(replica: Replica): DurableRecord[] {
   if (replica.ownViewChange !== undefined) {
     records.push({ type: 'left', viewChange: replica.ownViewChange });
   }
+  if (replica.votesStoppedIn === replica.view) records.push({ type: 'votes-stopped', view: replica.view });
   if (replica.suspectedView >= 0) records.push({ type: 'suspected', view: replica.suspectedView });
   for (const evidence of replica.evidence.values()) records.push({ type: 'evidence', evidence });
   if (replica.silence === 'learner') records.push({ type: 'learner', newestKnown: 0 });

@@ -235,22 +235,32 @@ function checkPrepared(replica: Replica, slot: Slot): void {
 export function castVotes(replica: Replica): void {
   if (replica.unvoted.size === 0 || replica.phase !== 'normal' || !maySignOrdering(replica)) return;
   for (const s of [...replica.unvoted].sort((a, b) => a - b)) {
-    if (replica.votesStopped || !castVote(replica, replica.slots.get(s)!)) return;
+    if (areVotesStopped(replica) || !castVote(replica, replica.slots.get(s)!)) return;
     replica.unvoted.delete(s);
   }
 }
 
 /**
  * Stops voting in this view if what is committed from `from` to `to` contradicts a vote of ours: with more than f faulty it may, and a later
- * vote on top of what is committed would be of another chain. Two certificates of the view could then hold our votes, and name us.
+ * vote on top of what is committed would be of another chain. Two certificates of the view could then hold our votes, and name us. It is recorded,
+ * because a process that starts in the same view, when the votes are behind a stable checkpoint, has nothing left to compare.
  */
 export function checkOwnVotes(replica: Replica, from: SequenceNumber, to: SequenceNumber): void {
-  for (let s = from; s <= to && !replica.votesStopped; s++) {
+  for (let s = from; s <= to && !areVotesStopped(replica); s++) {
     const vote = replica.slots.get(s)?.ownVotes.get(replica.view);
     if (vote === undefined) continue;
     const committed = hashChainDigestAt(replica, s);
-    replica.votesStopped = committed === undefined || !equalBytes(committed, vote.hashChainDigest);
+    if (committed === undefined || !equalBytes(committed, vote.hashChainDigest)) stopVotes(replica);
   }
+}
+
+function areVotesStopped({ votesStoppedIn, view }: Replica): boolean {
+  return votesStoppedIn === view;
+}
+
+function stopVotes(replica: Replica): void {
+  replica.votesStoppedIn = replica.view;
+  persist(replica, { type: 'votes-stopped', view: replica.view });
 }
 
 /** Whether the vote was cast, or had been. */
@@ -264,7 +274,7 @@ function castVote(replica: Replica, slot: Slot): boolean {
   const committed =
     sequenceNumber - 1 <= replica.committed ? hashChainDigestAt(replica, sequenceNumber - 1) : undefined;
   if (voted !== undefined && committed !== undefined && !equalBytes(voted, committed)) {
-    replica.votesStopped = true;
+    stopVotes(replica);
     return false;
   }
   const previous = voted ?? committed;
@@ -273,7 +283,7 @@ function castVote(replica: Replica, slot: Slot): boolean {
   const hashChainDigest = extendHashChain(replica.context.crypto, previous, digest);
   const known = sequenceNumber <= replica.committed ? hashChainDigestAt(replica, sequenceNumber) : undefined;
   if (known !== undefined && !equalBytes(known, hashChainDigest)) {
-    replica.votesStopped = true;
+    stopVotes(replica);
     return false;
   }
   const fields = { view, sequenceNumber, hashChainDigest };

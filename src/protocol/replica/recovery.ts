@@ -76,7 +76,7 @@ function createReplica(options: ReplicaOptions, bodies: BodyStore, clock: Clock)
     slowInView: false,
     slots: new Map(),
     unvoted: new Set(),
-    votesStopped: false,
+    votesStoppedIn: -1,
     proposed: 0,
     proposedTimeMs: 0,
     heldProposals: new Set(),
@@ -252,6 +252,9 @@ function foldRecord(replica: Replica, record: Recovered['records'][number]): voi
       if (logged !== undefined) logged.executedView = view;
       return;
     }
+    case 'votes-stopped':
+      replica.votesStoppedIn = Math.max(replica.votesStoppedIn, record.view);
+      return;
     case 'suspected':
       replica.suspectedView = Math.max(replica.suspectedView, record.view);
       return;

@@ -204,8 +204,8 @@ export interface Replica {
   readonly slots: Map<SequenceNumber, Slot>;
   /** s that are prepared in `view` and still lack our vote in it. */
   readonly unvoted: Set<SequenceNumber>;
-  /** Our own votes of one view contradict our committed chain: no more votes in it. */
-  votesStopped: boolean;
+  /** The view in which our own votes contradict our committed chain: no more votes in it. −1: none. Durable, since the votes are deleted. */
+  votesStoppedIn: View;
   /** The last s this replica proposed as primary of `view`. */
   proposed: SequenceNumber;
   /** β.time of its last proposal. */

@@ -46,7 +46,6 @@ const OLD_NEW_VIEWS_MAX = 16;
 /** What both leaving and entering forget: all that is relative to one view. */
 function forgetView(replica: Replica): void {
   replica.unvoted.clear();
-  replica.votesStopped = false;
   replica.heldProposals.clear();
   replica.relayed.clear();
   replica.batchWaitingSinceMs = undefined;
