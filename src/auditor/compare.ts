@@ -55,6 +55,7 @@ export function comparePair(pair: Pair): void {
   }
   pair.forkedAt = high;
   proveByCertificates(pair, high);
+  proveByCheckpoints(pair, high);
 }
 
 /** Undefined where one of them does not know. */

@@ -11,7 +11,9 @@ import {
   openArchive,
 } from '../../src/auditor/index.ts';
 import { memoryLeafStore } from '../../src/crypto/leaf-store.ts';
+import { signerFromSeed, sodiumCrypto } from '../../src/crypto/sodium-native.ts';
 import { formatRecord } from '../../src/node/format-replica.ts';
+import { makeCluster } from '../../src/protocol/genesis.ts';
 import { extendHashChain } from '../../src/protocol/hash-chain.ts';
 import { createLedger, executeBatch, snapshotLedger } from '../../src/protocol/ledger.ts';
 import { type Batch, batchDigest } from '../../src/protocol/messages/batch.ts';
@@ -52,6 +54,15 @@ export function kvCluster(name = 'test'): TestCluster {
   });
 }
 
+/** The same under real keys; its clients have none. */
+export function realCluster(name: string): TestCluster {
+  const { genesis } = kvCluster(name).context.cluster;
+  const signers = [1, 2, 3, 4].map((byte) => signerFromSeed(new Uint8Array(32).fill(byte)));
+  const replicas = signers.map(({ publicKey }) => publicKey);
+  const cluster = makeCluster({ ...genesis, replicas }, sodiumCrypto);
+  return { context: { cluster, crypto: sodiumCrypto }, signers };
+}
+
 export interface Told {
   readonly records: readonly DurableRecord[];
   readonly contents: readonly EntryContent[];
@@ -64,6 +75,8 @@ export interface Story {
   readonly length: number;
   /** What the batch at s puts; the same name gives the same batch. */
   readonly value?: (s: number) => string;
+  /** Batches hold no requests, but differ in their times where the values do. */
+  readonly isIdle?: boolean;
   readonly viewOf?: (s: number) => number;
   /** Who votes for what is committed at s. */
   readonly votersOf?: (s: number) => readonly number[];
@@ -79,7 +92,10 @@ export function tell(story: Story): Told {
   const contents: EntryContent[] = [];
   const session: SessionNumber = { sequenceNumber: 1, index: 0 };
   for (let s = 1; s <= length; s++) {
-    const batch = batchAt(test, s, session, ledger.executed, value(s));
+    const batch =
+      story.isIdle === true
+        ? batchOf(1000 * s + value(s).length)
+        : batchAt(test, s, session, ledger.executed, value(s));
     const view = viewOf(s);
     const voters = votersOf(s);
     const digest = batchDigest(context.cluster, context.crypto, batch);
@@ -128,24 +144,32 @@ function batchAt(
   return batchOf(1000 + s, signRequest(test, 'client', session, s, seen, operations));
 }
 
-interface Where {
-  readonly files?: MemoryFiles;
-  readonly directory?: string;
-  readonly rotateAt?: (index: number) => boolean;
-}
-
 export interface Written {
   readonly files: MemoryFiles;
   readonly directory: string;
 }
 
-/** Writes a data directory that holds these records; a new segment begins where `rotateAt` says so. */
+/** Writes a data directory that holds these records, in memory; a new segment begins where `rotateAt` says so. */
 export async function writeArchive(
+  test: TestCluster,
+  replica: number,
+  records: readonly DurableRecord[],
+  { rotateAt = () => false }: { readonly rotateAt?: (index: number) => boolean } = {},
+): Promise<Written> {
+  const files = createMemoryFiles();
+  const directory = `data-${replica}`;
+  await writeDirectory(files, directory, test, replica, records, rotateAt);
+  return { files, directory };
+}
+
+export async function writeDirectory(
+  files: FileLayer,
+  directory: string,
   { context }: TestCluster,
   replica: number,
   records: readonly DurableRecord[],
-  { files = createMemoryFiles(), directory = `data-${replica}`, rotateAt = () => false }: Where = {},
-): Promise<Written> {
+  rotateAt: (index: number) => boolean = () => false,
+): Promise<void> {
   await formatDataDirectory(files, directory, formatRecord(context.cluster.genesis, replica), 7);
   const { log } = await openLog(files, `${directory}/log`, { durability: 'memory' });
   for (const [i, record] of records.entries()) {
@@ -159,7 +183,6 @@ export async function writeArchive(
     });
   }
   await log.close();
-  return { files, directory };
 }
 
 export async function auditFiles(

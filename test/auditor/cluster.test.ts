@@ -1,0 +1,144 @@
+/** Real replicas that archive, audited while they run and after, through the library and the command line. */
+
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { writeGenesisFile } from '../../src/node/index.ts';
+import { nodeFiles } from '../../src/storage/node-files.ts';
+import { bft2f } from '../cli/support.ts';
+import {
+  cleanUp,
+  createClient,
+  createCluster,
+  startAll,
+  type TestCluster,
+  temporaryDirectory,
+} from '../node/support.ts';
+import { signHeader } from '../protocol/support.ts';
+import { realCluster, tell, writeDirectory } from './support.ts';
+
+afterEach(cleanUp);
+
+/** Small enough that a few writes fill segments, which are then archived. */
+const SHORT = { checkpointInterval: 4, watermarkWindow: 16 };
+
+async function archivingCluster(): Promise<TestCluster> {
+  const cluster = await createCluster(4, SHORT, { archive: true, smallLogBytes: 0 });
+  await writeGenesisFile(join(cluster.directory, 'genesis.json'), cluster.genesis);
+  await startAll(cluster);
+  return cluster;
+}
+
+async function executedEverywhere(cluster: TestCluster): Promise<void> {
+  const most = Math.max(...cluster.nodes.map((node) => node?.status().executed ?? 0));
+  await Promise.all(cluster.nodes.map((_, i) => cluster.until(i, (status) => status.executed >= most)));
+}
+
+function auditOf(cluster: TestCluster, ...args: readonly string[]) {
+  return bft2f(['audit', ...args, '--genesis', join(cluster.directory, 'genesis.json'), '--json']);
+}
+
+test('four replicas keep everything from the first batch on, through checkpoints, a change of view and a restart', async () => {
+  const cluster = await archivingCluster();
+  const client = createClient(cluster);
+  for (let i = 0; i < 20; i++) await client.put(`key ${i}`, `value ${i}`);
+  await cluster.stop(0);
+  for (let i = 20; i < 30; i++) await client.put(`key ${i}`, `value ${i}`);
+  await cluster.start(0);
+  for (let i = 30; i < 34; i++) await client.put(`key ${i}`, `value ${i}`);
+  await executedEverywhere(cluster);
+
+  // While they run.
+  const directories = [1, 2, 3].map((i) => join(cluster.directory, String(i)));
+  const run = await auditOf(cluster, ...directories);
+  const { outcome, archives, comparison } = JSON.parse(run.out);
+  expect([run.code, outcome, archives.map((each: { findings: unknown }) => each.findings)]).toEqual([
+    0,
+    'clean',
+    [[], [], []],
+  ]);
+  for (const each of archives) {
+    expect(each.operations).toBe(34);
+    expect(each.executed).toBe(each.committed);
+    expect(each.checkpoints).toBeGreaterThan(4);
+    expect(each.gaps).toEqual([]);
+    expect(each.newViews).toBeGreaterThan(0);
+  }
+  expect(comparison).toEqual({ type: 'EQUAL_UP_TO', sequenceNumber: archives[0].committed });
+  const { length } = await nodeFiles.list(join(cluster.directory, '1', 'archive'));
+  expect(length).toBeGreaterThan(2);
+});
+
+test('a replica that took the state over says which batches it never saw', async () => {
+  const cluster = await archivingCluster();
+  const client = createClient(cluster);
+  await client.put('before', '1');
+  await executedEverywhere(cluster);
+  await cluster.stop(3);
+  for (let i = 0; i < 40; i++) await client.put(`key ${i}`, `value ${i}`);
+  await cluster.start(3);
+  await client.put('after', '1');
+  await executedEverywhere(cluster);
+  for (let i = 0; i < 4; i++) await cluster.stop(i);
+
+  const run = await auditOf(cluster, join(cluster.directory, '3'));
+  const { archives } = JSON.parse(run.out);
+  expect(archives[0]).toMatchObject({ findings: [], findingCount: 0 });
+  const [gap] = archives[0].gaps;
+  expect(gap.to).toBeGreaterThan(gap.after);
+  expect(archives[0].committed).toBeGreaterThanOrEqual(gap.to);
+  expect(archives[0].executed).toBe(gap.after);
+});
+
+test('the command names damage and guilt in words, writes the evidence, and ends with a code of its own for each', async () => {
+  const directory = await temporaryDirectory();
+  const at = (name: string) => join(directory, name);
+  const four = realCluster('told');
+  await writeGenesisFile(at('genesis.json'), four.context.cluster.genesis);
+  const audit = (...args: readonly string[]) =>
+    bft2f(['audit', ...args, '--genesis', at('genesis.json'), '--out', at('proof-')]);
+  const story = { test: four, length: 6, isIdle: true };
+  const ours = tell({ ...story, replica: 0, votersOf: () => [0, 2, 3] });
+  const value = (s: number) => (s < 5 ? `value ${s}` : 'another one');
+  const theirs = tell({ ...story, replica: 1, value, votersOf: () => [1, 2, 3] });
+  const lie = { type: 'accepted', header: signHeader(four, 0, 5, new Uint8Array(32)) } as const;
+  await writeDirectory(nodeFiles, at('a'), four, 0, ours.records);
+  await writeDirectory(nodeFiles, at('b'), four, 1, theirs.records);
+  await writeDirectory(nodeFiles, at('lie'), four, 0, [...ours.records, lie]);
+  await writeDirectory(nodeFiles, at('damaged'), four, 0, ours.records);
+  const bytes = await readFile(`${at('damaged')}/log/main-0000000001.log`);
+  bytes[100]! ^= 1;
+  await writeFile(`${at('damaged')}/log/main-0000000001.log`, bytes);
+
+  const clean = await audit(at('a'));
+  expect([clean.code, clean.err]).toEqual([0, '']);
+  expect(clean.out).toContain('batches 1 to 6 are certified, in views 0 to 0');
+  expect(clean.out).toContain('everything holds');
+
+  const damaged = await audit(at('damaged'));
+  expect(damaged.code).toBe(15);
+  expect(damaged.out).toContain(
+    'batch 1: a record is damaged: its checksum does not match (main-0000000001.log, byte 48)',
+  );
+
+  const lied = await audit(at('lie'));
+  expect(lied.code).toBe(16);
+  expect(lied.out).toContain('Guilty: replica 0');
+
+  const forked = await audit(at('a'), at('b'));
+  expect(forked.code).toBe(13);
+  expect(forked.out).toContain('FORK: the histories differ from batch 5 on');
+  expect(forked.out).toContain(`evidence written to ${at('proof-1.evidence')}`);
+  const verified = await bft2f([
+    'evidence',
+    'verify',
+    at('proof-1.evidence'),
+    '--genesis',
+    at('genesis.json'),
+  ]);
+  expect(verified.code).toBe(0);
+
+  const none = await audit(at('nowhere'));
+  expect([none.code, none.out]).toEqual([2, '']);
+  expect(none.err).toContain('is not a replica');
+});
