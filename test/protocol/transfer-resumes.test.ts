@@ -1,7 +1,7 @@
 /** A state transfer that was interrupted goes on where it stopped (docs/protocol.md §6). */
 
 import { describe, expect, it } from 'vitest';
-import { sha256 } from '../../src/crypto/sha256.ts';
+import { mixingHash } from '../../src/crypto/mixing-hash.ts';
 import { manifestRootOf } from '../../src/protocol/ledger.ts';
 import type { Transfer } from '../../src/protocol/replica/state.ts';
 import {
@@ -13,7 +13,8 @@ import { keyOf, utf8 } from '../../src/types/bytes.ts';
 import { makeCluster, stateOf, tick } from '../review/support.ts';
 
 const CHUNKS = ['a', 'b', 'c'].map(utf8);
-const DIGESTS = CHUNKS.map((bytes) => sha256(bytes));
+// The hash of simulated clusters.
+const DIGESTS = CHUNKS.map((bytes) => mixingHash(bytes));
 
 /** A replica whose transfer has everything but manifest and chunks. */
 function transferring() {
@@ -47,7 +48,7 @@ describe('state transfer', () => {
     expect(kept).toEqual([CHUNKS[1]]);
 
     const second = transferring();
-    for (const bytes of kept) second.receivedChunks.set(keyOf(sha256(bytes)), bytes);
+    for (const bytes of kept) second.receivedChunks.set(keyOf(mixingHash(bytes)), bytes);
     expect(onTransferPayload(second, 1, askManifest, manifest)).toBeUndefined();
     const asked = transferNeeds(second).map(({ want: each }) =>
       each.type === 'chunk' ? each.index : each.type,
