@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EXIT } from '../src/cli/exit-codes.ts';
 import { makeColors } from '../src/cli/terminal.ts';
+import { ClientError } from '../src/client/index.ts';
 import { makeRandom } from '../src/simulator/random.ts';
 import { BEHAVIOUR_NAMES, type BehaviourName } from './behaviours.ts';
 import { openReport } from './report.ts';
@@ -79,6 +80,7 @@ async function run(request: DemoRequest): Promise<number> {
     return report.end(conclusion) ? EXIT.ok : EXIT.no;
   } catch (error) {
     if (signal.aborted) return complain(EXIT.interrupted, 'interrupted');
+    if (error instanceof ClientError) return complain(EXIT.no, `a client was refused: ${error.message}`);
     return complain(EXIT.unexpected, error instanceof Error ? (error.stack ?? error.message) : String(error));
   } finally {
     if (request.directory === undefined) await rm(directory, { recursive: true, force: true });

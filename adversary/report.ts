@@ -22,7 +22,7 @@ export interface Report {
   claim(claim: string, holds: boolean, detail?: string): void;
   /** For programs only. */
   attach(name: string, value: unknown): void;
-  /** Ends it. Answers whether every claim held, and there was one. */
+  /** Ends it, with what is to be learned if every claim held, and there was one; answers whether that is so. */
   end(conclusion: string): boolean;
 }
 
@@ -67,16 +67,13 @@ export function openReport({ scenario, description, parameters, json, colors, ou
       const claims = steps.flatMap((step) => step.claims);
       const observed = claims.length > 0 && claims.every(({ holds }) => holds);
       if (json) {
-        const result = { scenario, parameters, observed, steps, conclusion, ...attachments };
+        const lesson = observed ? { conclusion } : {};
+        const result = { scenario, parameters, observed, steps, ...lesson, ...attachments };
         out(`${JSON.stringify(result, undefined, 2)}\n`);
       } else {
         const failed = claims.filter(({ holds }) => !holds).length;
-        write(`\n${conclusion}`);
-        write(
-          observed
-            ? colors.green(`all ${claims.length} claims were observed`)
-            : colors.red(`${failed} of ${claims.length} claims were not observed`),
-        );
+        if (observed) write(`\n${conclusion}\n${colors.green(`all ${claims.length} claims were observed`)}`);
+        else write(colors.red(`\n${failed} of ${claims.length} claims were not observed`));
       }
       return observed;
     },

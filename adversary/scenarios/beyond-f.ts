@@ -227,6 +227,8 @@ async function exchangeHeads(
 ): Promise<ProvedEvidence | undefined> {
   const { say } = report;
   const head = alice.client.accepted!;
+  // The proof must come from a replica on the longer history, and Bob's are those that answer: places without a batch may have made hers longer.
+  while (bob.client.accepted!.sequenceNumber < head.sequenceNumber) await bob.perform(kv.get('owner'));
   const own = bob.client.accepted!;
   say(`alice holds a head of ${head.sequenceNumber} batches, bob one of ${own.sequenceNumber}`);
   await bob.client.observe(head).catch((error: unknown) => {

@@ -1,6 +1,7 @@
 /** Up to f faulty replicas: whoever they are and whatever they do, requests go on and the history stays linearizable. */
 
 import { join } from 'node:path';
+import { ClientError } from '../../src/client/index.ts';
 import { sha256 } from '../../src/crypto/sha256.ts';
 import type { KvResult } from '../../src/services/kv/index.ts';
 import { recordHistory } from '../../src/simulator/history.ts';
@@ -27,6 +28,8 @@ export const upToF: Scenario = {
     const choices = setting.faulty === undefined ? subsets(replicas, maxFaulty) : [setting.faulty];
     const behaviours = setting.random.shuffle(setting.behaviours);
     const each = Math.min(setting.perChoice, behaviours.length);
+    report.step('What faulty replicas do');
+    for (const name of setting.behaviours) report.say(`${name.padEnd(14)} ${BEHAVIOURS[name].description}`);
     for (const [i, faulty] of choices.entries()) {
       report.step(`Faulty: ${list(faulty)}`);
       for (let k = 0; k < each; k++) {
@@ -59,62 +62,70 @@ async function runOne(
   faulty: readonly number[],
   behaviour: BehaviourName,
 ): Promise<void> {
-  const malicious = new Map<number, MaliciousProcess>();
+  const malicious: MaliciousProcess[] = [];
   for (const index of indicesOf(replicas)) {
+    const name = String(index);
     if (faulty.includes(index))
-      malicious.set(index, stage.startMalicious(String(index), { members: faulty, seed, behaviour }));
-    else stage.start(String(index));
+      malicious.push(stage.startMalicious(name, { members: faulty, seed, behaviour }));
+    else stage.start(name);
   }
   const honest = indicesOf(replicas).filter((index) => !faulty.includes(index));
   await stage.ready(honest.map(String));
   const clients = await Promise.all(CLIENTS.map((name) => stage.client(name)));
   const history = recordHistory<KvInput, KvResult>();
   const startMs = performance.now();
-  await perform(clients, history, seed, 0, OPERATIONS_EACH / 2);
+  const failures = await perform(clients, history, seed, 0, OPERATIONS_EACH / 2);
   const rest = perform(clients, history, seed, OPERATIONS_EACH / 2, OPERATIONS_EACH);
   if (behaviour === 'crashing') for (const index of faulty) await stage.stop(String(index), 'SIGKILL');
-  await rest;
+  failures.push(...(await rest));
   const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-  const operations = history.operations();
-  const acts =
-    behaviour === 'crashing'
-      ? faulty.length
-      : (await Promise.all([...malicious.values()].map((it) => it.acts()))).reduce((a, b) => a + b, 0);
-  const verdict = checkLinearizable(kvModel, operations);
+  const acts = behaviour === 'crashing' ? faulty.length : await actsOf(malicious);
+  const linearizable = checkLinearizable(kvModel, history.operations());
   const agree = await stage.until(() => sameState(stage, honest));
   const accused = await accusedBy(stage, honest);
-  const isAnswered = operations.every(({ output }) => output !== undefined);
-  const slandered = accused.filter((index) => !faulty.includes(index));
-  const proved = accused.length > 0 ? `, replica ${list(accused)} proved guilty` : '';
+  const objections = [
+    ...failures,
+    ...(acts > 0 ? [] : ['the faulty did nothing wrong']),
+    ...(linearizable.type === 'linearizable' ? [] : [`${linearizable.type}: key ${linearizable.part}`]),
+    ...(agree ? [] : ['correct replicas differ']),
+    ...accused.flatMap((index) => (faulty.includes(index) ? [] : [`correct replica ${index} is accused`])),
+  ];
+  const proved = accused.length > 0 ? [`replica ${list(accused)} proved guilty`] : [];
   report.claim(
-    `${behaviour}: ${operations.length} operations answered, linearizable, the others agree`,
-    isAnswered && acts > 0 && verdict.type === 'linearizable' && agree && slandered.length === 0,
-    [
-      `${BEHAVIOURS[behaviour].description}; ${acts} ${acts === 1 ? 'misdeed' : 'misdeeds'} in ${seconds} s${proved}`,
-      ...(isAnswered ? [] : ['not all were answered']),
-      ...(verdict.type === 'linearizable' ? [] : [`${verdict.type} at ${verdict.part}`]),
-      ...(agree ? [] : ['correct replicas differ']),
-      ...slandered.map((index) => `correct replica ${index} is accused`),
-    ].join('; '),
+    `${behaviour}: ${CLIENTS.length * OPERATIONS_EACH} operations answered, linearizable, correct replicas agree`,
+    objections.length === 0,
+    [`${acts} ${acts === 1 ? 'misdeed' : 'misdeeds'} in ${seconds} s`, ...proved, ...objections].join('; '),
   );
 }
 
-/** Each client does its operations one after the other, all clients at once. */
+async function actsOf(malicious: readonly MaliciousProcess[]): Promise<number> {
+  const acts = await Promise.all(malicious.map((it) => it.acts()));
+  return acts.reduce((sum, it) => sum + it, 0);
+}
+
+/** Each client does its operations one after the other, all clients at once. Answers why operations failed; a client stops at its first. */
 async function perform(
   clients: readonly Participant[],
   history: History,
   seed: number,
   from: number,
   to: number,
-): Promise<void> {
+): Promise<string[]> {
+  const failures: string[] = [];
   await Promise.all(
     clients.map(async (client) => {
       const random = makeRandom(seed).fork(`${client.name} ${from}`);
-      for (let i = from; i < to; i++) {
-        await client.perform(workload.next(random, `${client.name}.${i}`).input, history);
+      try {
+        for (let i = from; i < to; i++) {
+          await client.perform(workload.next(random, `${client.name}.${i}`).input, history);
+        }
+      } catch (error) {
+        if (!(error instanceof ClientError) || error.code === 'ABORTED') throw error;
+        failures.push(`${client.name}: ${error.code}`);
       }
     }),
   );
+  return failures;
 }
 
 async function sameState(stage: Stage, honest: readonly number[]): Promise<boolean> {

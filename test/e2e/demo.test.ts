@@ -45,7 +45,9 @@ function processesNaming(text: string): readonly string[] {
 describe('bft2f demo', () => {
   it('up-to-f: each replica in turn is faulty, in another way each time', async () => {
     const shown = await demo('up-to-f', '--per-choice', '1');
-    expect(shown.steps.map(({ title }) => title)).toEqual([0, 1, 2, 3].map((index) => `Faulty: ${index}`));
+    expect(shown.steps.slice(1).map(({ title }) => title)).toEqual(
+      [0, 1, 2, 3].map((index) => `Faulty: ${index}`),
+    );
     expect(claimsOf(shown)).toBe(4);
   });
 
