@@ -260,12 +260,13 @@ export function makeSimulatedCluster(options: ClusterOptions): SimulatedCluster 
     endpointsOfKey.set(keyOf(signer.publicKey), [options.replicas + i]);
   });
   const everyReplica = signers.map((_, index) => index);
+  const othersOf = everyReplica.map((from) => everyReplica.filter((index) => index !== from));
 
   function endpointsOf(from: ReplicaIndex, to: Destination): readonly Endpoint[] {
     switch (to.kind) {
       case 'all':
       case 'others':
-        return everyReplica.filter((index) => index !== from);
+        return othersOf[from]!;
       case 'replica':
         return [to.index];
       case 'client':

@@ -96,15 +96,20 @@ export type Outcome =
 
 /** One observer that tells all of them, in order. */
 export function tellAll(observers: readonly Observer[]): Required<Observer> {
-  const listening = <K extends keyof Observer>(name: K) =>
-    observers.filter((observer) => observer[name] !== undefined);
   const tell = <K extends keyof Observer>(name: K) => {
-    const listeners = listening(name);
-    return (...args: Parameters<Required<Observer>[K]>) => {
-      for (const listener of listeners) {
-        (listener[name] as (...args: Parameters<Required<Observer>[K]>) => void)(...args);
-      }
+    type Listener = (...args: Parameters<Required<Observer>[K]>) => void;
+    const listeners = observers.flatMap((observer) => {
+      const listener = observer[name] as Listener | undefined;
+      return listener === undefined ? [] : [listener.bind(observer) as Listener];
+    });
+    // Most kinds have few listeners, and every message comes by here several times.
+    const [first, ...others] = listeners;
+    if (first === undefined) return () => {};
+    if (others.length === 0) return first;
+    const tellEach: Listener = (...args) => {
+      for (const listener of listeners) listener(...args);
     };
+    return tellEach;
   };
   return {
     onBegin: tell('onBegin'),
