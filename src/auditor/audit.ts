@@ -124,10 +124,19 @@ export function auditItem(audit: Audit, item: ArchiveItem): void {
   }
 }
 
-/** The archive has ended: what was recorded and never became certain. */
+/**
+ * The archive has ended. A stable checkpoint above all commit certificates is where a state was taken over last: it certifies the history up
+ * to it. What was recorded beyond never became certain.
+ */
 export function endAudit(audit: Audit): void {
+  const { stable, report } = audit;
+  if (stable !== undefined && stable.sequenceNumber > report.committed) {
+    report.gaps.push({ after: report.committed, to: stable.sequenceNumber });
+    report.committed = stable.sequenceNumber;
+    report.hashChainDigest = stable.hashChainDigest;
+  }
   for (const [s, { place }] of audit.recorded) {
-    if (s <= audit.history.committed.sequenceNumber) continue;
+    if (s <= report.committed) continue;
     find(
       audit,
       'NOT_COMMITTED',

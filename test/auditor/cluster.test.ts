@@ -69,6 +69,25 @@ test('four replicas keep everything from the first batch on, through checkpoints
   expect(length).toBeGreaterThan(2);
 });
 
+test('all four are stopped and started again, twice: every archive holds from the first batch on', async () => {
+  const cluster = await archivingCluster();
+  for (let round = 0; round < 3; round++) {
+    const client = createClient(cluster, 100 + round);
+    for (let i = 0; i < 7; i++) await client.put(`key ${i}`, `round ${round}`);
+    await executedEverywhere(cluster);
+    for (let i = 0; i < 4; i++) await cluster.stop(i);
+    if (round < 2) await startAll(cluster);
+  }
+  const run = await auditOf(cluster, ...[0, 1, 2, 3].map((i) => join(cluster.directory, String(i))));
+  const { archives, comparison, evidence } = JSON.parse(run.out);
+  for (const each of archives) {
+    expect(each).toMatchObject({ findings: [], gaps: [], operations: 21 });
+    expect(each.executed).toBe(each.committed);
+  }
+  expect(comparison.type).toBe('EQUAL_UP_TO');
+  expect([run.code, evidence]).toEqual([0, []]);
+});
+
 test('a replica that took the state over says which batches it never saw', async () => {
   const cluster = await archivingCluster();
   const client = createClient(cluster);

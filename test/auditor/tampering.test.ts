@@ -114,6 +114,22 @@ describe('an archive as its replica wrote it', () => {
     });
   });
 
+  it('that ends with a state that was taken over is certified by its stable checkpoint', async () => {
+    const stable = told.records.findIndex((record) => record.type === 'stable' && placeOf(record) === 8);
+    const carried = told.records.filter((record) => record.type === 'executed' && placeOf(record) === 8);
+    const { archives } = await auditRecords(test, [
+      ...told.records.slice(0, 5),
+      told.records[stable]!,
+      ...carried,
+    ]);
+    expect(archives[0]).toMatchObject({
+      committed: 8,
+      executed: 1,
+      gaps: [{ after: 1, to: 8 }],
+      findings: [],
+    });
+  });
+
   it('is checked without executing anything, too', async () => {
     const report = await auditFiles(test, [await writeArchive(test, 0, told.records)], {
       service: undefined,

@@ -10,10 +10,12 @@ import {
   openArchive,
   outcomeOf,
 } from '../../auditor/index.ts';
+import type { Crypto } from '../../crypto/port.ts';
 import { serviceNamed } from '../../node/services.ts';
 import { encodeEvidence, verifyHead } from '../../protocol/accountability/index.ts';
 import type { Cluster } from '../../protocol/genesis.ts';
 import type { Head } from '../../protocol/messages/entry.ts';
+import type { ServiceFactory } from '../../services/service.ts';
 import { nodeFiles } from '../../storage/node-files.ts';
 import { isStorageError } from '../../storage/storage-error.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
@@ -27,6 +29,7 @@ import {
   readProof,
   withProofOptions,
 } from '../proof-files.ts';
+import type { Terminal } from '../terminal.ts';
 
 interface Options extends ProofOptions {
   readonly head?: readonly string[];
@@ -74,14 +77,14 @@ async function audit(
   const judge = await contextFor(options);
   const { cluster, crypto } = judge;
   const { genesis } = cluster;
-  const service = options.execute ? serviceNamed(genesis.service, crypto.hash) : undefined;
+  const service = options.execute ? serviceOf(genesis.service, crypto.hash) : undefined;
   const heads: Head[] = [];
   for (const file of options.head ?? []) {
     heads.push(accepted(file, verifyHead(judge, await readProof(file))));
   }
   const archives: Archive[] = [];
   for (const directory of directories) {
-    archives.push(await readable(() => openArchive(nodeFiles, directory, cluster)));
+    archives.push(await readable(terminal, () => openArchive(nodeFiles, directory, cluster)));
   }
   const total = archives.reduce((sum, { bytes }) => sum + bytes, 0);
   const progress = startProgress(terminal, 'auditing, KiB', Math.ceil(total / 1024));
@@ -89,7 +92,7 @@ async function audit(
   try {
     const { signal } = terminal;
     const onProgress = (bytes: number): void => progress.advance(Math.round(bytes / 1024));
-    report = await readable(() =>
+    report = await readable(terminal, () =>
       auditArchives({ genesis, crypto, archives, service, heads, onProgress, signal }),
     );
   } finally {
@@ -105,6 +108,17 @@ async function audit(
   context.exitCode = EXIT_OF[outcome];
 }
 
+function serviceOf(name: string, hash: Crypto['hash']): ServiceFactory {
+  try {
+    return serviceNamed(name, hash);
+  } catch {
+    throw new CommandError(
+      EXIT.usage,
+      `the genesis names the service "${name}", which only a program of its own can execute (auditArchives takes it as "service"); audit signatures and hashes with --no-execute`,
+    );
+  }
+}
+
 async function writeEvidence(
   cluster: Cluster,
   { evidence }: AuditReport,
@@ -113,17 +127,25 @@ async function writeEvidence(
   const files: string[] = [];
   for (const [i, { evidence: piece }] of evidence.entries()) {
     const file = `${prefix}${i + 1}.evidence`;
-    await writeFile(file, encodeEvidence(cluster, piece));
+    try {
+      await writeFile(file, encodeEvidence(cluster, piece));
+    } catch (error) {
+      throw new CommandError(
+        EXIT.storage,
+        `cannot write the evidence to ${file}: ${(error as Error).message}`,
+      );
+    }
     files.push(file);
   }
   return files;
 }
 
 /** What an archive's files can make go wrong is told as a matter of the disk. */
-async function readable<T>(work: () => Promise<T>): Promise<T> {
+async function readable<T>({ signal }: Terminal, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    if (signal.aborted) throw new CommandError(EXIT.interrupted, 'interrupted before the end');
     const codes = ['IO', 'NOT_FOUND', 'NOT_FORMATTED', 'CORRUPT'] as const;
     if (codes.some((code) => isStorageError(error, code))) {
       throw new CommandError(EXIT.storage, (error as Error).message);
