@@ -85,6 +85,15 @@ const optionsSchema = objectField(
       `the addresses of all replicas in the order of the genesis, each ${ADDRESS}`,
     ),
     metrics: addressField(0, 'where to serve metrics').optional(),
+    checkpointSeed: z
+      .custom(
+        (value) => isBytes(value, SEED_BYTES),
+        expected(
+          `a Uint8Array of ${SEED_BYTES} bytes, the seed of a key that is not the replica's`,
+          'nothing',
+        ),
+      )
+      .optional(),
     limits: limitsField(DEFAULT_LOCAL_LIMITS, Number.MAX_SAFE_INTEGER, 'an object with local limits'),
     networkLimits: limitsField(DEFAULT_NETWORK_LIMITS, TIME_MS_MAX, 'an object with limits of the transport'),
     smallLogBytes: integerField(0, Number.MAX_SAFE_INTEGER, 'a size').optional(),

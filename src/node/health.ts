@@ -1,5 +1,5 @@
 /**
- * What a machine asks about a replica, over plain HTTP on a port of its own: `/metrics`, `/healthz`, `/readyz`, `/status`. It tells much
+ * What a machine asks about a replica, over plain HTTP on a port of its own: `/metrics`, `/healthz`, `/readyz`, `/status`, `/checkpoint`. It tells much
  * and checks nobody, so it belongs on the loopback interface or a network of operators.
  */
 
@@ -14,6 +14,8 @@ import type { Address } from './replica-config.ts';
 export interface HealthSources {
   readonly metrics: Metrics;
   readonly status: () => NodeStatus;
+  /** A signed note; undefined: there is none now. */
+  readonly checkpoint: () => Promise<string | undefined>;
 }
 
 export interface HealthServer {
@@ -23,7 +25,7 @@ export interface HealthServer {
 
 const REQUEST_TIMEOUT_MS = 5_000;
 const CONNECTIONS_MAX = 64;
-const PATHS = ['/metrics', '/healthz', '/readyz', '/status'];
+const PATHS = ['/metrics', '/healthz', '/readyz', '/status', '/checkpoint'];
 
 /** @throws NodeError NETWORK if the port cannot be opened */
 export async function serveHealth(address: Address, sources: HealthSources): Promise<HealthServer> {
@@ -58,7 +60,7 @@ export async function serveHealth(address: Address, sources: HealthSources): Pro
 }
 
 async function answer(
-  { metrics, status }: HealthSources,
+  { metrics, status, checkpoint }: HealthSources,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -79,6 +81,12 @@ async function answer(
     }
     case '/status':
       return reply(response, 200, 'application/json', `${JSON.stringify(status(), undefined, 2)}\n`);
+    case '/checkpoint': {
+      const note = await checkpoint();
+      return note === undefined
+        ? reply(response, 503, 'text/plain', 'no checkpoint now, or no key for it\n')
+        : reply(response, 200, 'text/plain; charset=utf-8', note);
+    }
     default:
       return reply(response, 404, 'text/plain', `there are ${PATHS.join(', ')}\n`);
   }

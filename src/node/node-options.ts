@@ -24,6 +24,8 @@ export interface NodeOptions {
   readonly peers: readonly Address[];
   /** Nothing is served without it. Port 0: any free one. */
   readonly metrics?: Address | undefined;
+  /** 32 bytes: the secret of another key, which cosigns checkpoints for tools; served beside the metrics. None by default. */
+  readonly checkpointSeed?: Uint8Array | undefined;
   readonly limits?: Partial<LocalLimits> | undefined;
   readonly networkLimits?: Partial<NetworkLimits> | undefined;
   /** A log of fewer bytes is left in one piece when a checkpoint makes its beginning superfluous. Default 8 MiB. */

@@ -50,6 +50,8 @@ export interface ReplicaConfig {
   readonly peers: readonly Address[];
   /** Where metrics, health and status are served; nowhere if it is left out. */
   readonly metrics?: Address | undefined;
+  /** Path of the file of another key, which cosigns checkpoints for tools; they are served beside the metrics. */
+  readonly checkpointKey?: string | undefined;
   /** This replica's own limits where they differ from the defaults. */
   readonly limits?: Partial<LocalLimits> | undefined;
   /** Default `disk`. */
@@ -88,6 +90,7 @@ const replicaFileSchema = objectField(
       'the addresses of all replicas in the order of the genesis file, each {"host": …, "port": …}',
     ),
     metrics: addressField(0, 'where to serve metrics').optional(),
+    checkpointKey: textField('the path of the file of a second key').optional(),
     limits: objectField(limitFields, 'an object with local limits').optional(),
     durability: choiceField(DURABILITIES).optional(),
     archive: flagField().optional(),
@@ -105,6 +108,7 @@ export async function readReplicaConfig(path: string): Promise<ReplicaConfig> {
     limits: definedOnly(file.limits),
     genesis: resolve(folder, file.genesis),
     key: resolve(folder, file.key),
+    ...(file.checkpointKey === undefined ? {} : { checkpointKey: resolve(folder, file.checkpointKey) }),
     data: resolve(folder, file.data),
   };
 }

@@ -39,6 +39,7 @@ async function run(config: ReplicaConfig, asked: Promise<StopSignal>): Promise<n
   }
   const genesis = await readGenesisFile(config.genesis);
   const { seed } = await readKeyFile(config.key);
+  const checkpointSeed = config.checkpointKey && (await readKeyFile(config.checkpointKey)).seed;
   const logger = createLogger(config.logLevel ?? 'info', config.index);
   const node = await startNode({
     genesis,
@@ -48,6 +49,7 @@ async function run(config: ReplicaConfig, asked: Promise<StopSignal>): Promise<n
     listen: config.listen,
     peers: config.peers,
     metrics: config.metrics,
+    ...(checkpointSeed ? { checkpointSeed } : {}),
     limits: config.limits,
     durability: config.durability,
     archive: config.archive,

@@ -22,6 +22,7 @@ import { openDataDirectory } from '../storage/data-directory.ts';
 import { nodeFiles } from '../storage/node-files.ts';
 import { equalBytes, toHex } from '../types/bytes.ts';
 import { checkOptions } from './check-options.ts';
+import { checkpointKey, cosignedCheckpoint } from './cosigned-checkpoint.ts';
 import { countSyncs } from './counted-syncs.ts';
 import { createDriver } from './driver.ts';
 import { logEvent } from './event-log.ts';
@@ -216,12 +217,29 @@ async function open(
     fileSyncs: counted.syncs,
   });
   const status = () => statusOf(view());
+  const cosigner = options.checkpointSeed && signerFromSeed(options.checkpointSeed);
+  if (cosigner !== undefined) {
+    logger.info(
+      { event: 'cosigner', key: checkpointKey({ replica, signer: cosigner }) },
+      'cosigns checkpoints',
+    );
+  }
+  const checkpoint = async (): Promise<string | undefined> =>
+    cosigner &&
+    cosignedCheckpoint({
+      replica,
+      signer: cosigner,
+      sync: () => disk.log.sync(),
+      clock: () => Math.floor(readClock().wallMs / 1000),
+    });
 
   closers.push(() => driver.stop());
   closers.push(() => transport.close());
   const { port } = await transport.listen();
   const health =
-    options.metrics === undefined ? undefined : await serveHealth(options.metrics, { metrics, status });
+    options.metrics === undefined
+      ? undefined
+      : await serveHealth(options.metrics, { metrics, status, checkpoint });
   if (health !== undefined) closers.push(() => health.close());
   driver.start(core.output);
   const { sequenceNumber } = replica.ledger.executed;
@@ -241,12 +259,18 @@ async function closeAll(closers: (() => Promise<void>)[]): Promise<void> {
   if (errors.length > 0) throw errors[0];
 }
 
-function checkIdentity({ genesis, index, seed, peers }: NodeOptions): void {
+function checkIdentity({ genesis, index, seed, peers, checkpointSeed }: NodeOptions): void {
   const n = genesis.replicas.length;
   if (peers.length !== n) {
     throw new NodeError(
       'CONFIG',
       `peers has ${peers.length} addresses, but the genesis has ${n} replicas; give one for each, in its order`,
+    );
+  }
+  if (checkpointSeed !== undefined && equalBytes(checkpointSeed, seed)) {
+    throw new NodeError(
+      'CONFIG',
+      'the key that cosigns checkpoints is the replica’s own; make another one with "bft2f keygen"',
     );
   }
   const expected = genesis.replicas[index];
