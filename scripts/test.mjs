@@ -37,10 +37,13 @@ function testsOn(node, ...args) {
   return succeeded || result.failed > 0 ? result : { ...result, failed: 1 };
 }
 
-/** The same tests as on the Node at hand, but for those with processes of their own. */
+/**
+ * The same tests as on the Node at hand, but for those with processes of their own, and for searches through seeds: they take most of the time
+ * and no part of Node.
+ */
 function testsOnOtherNode() {
   const node = installOtherNode();
-  return node === undefined ? one(false) : testsOn(node);
+  return node === undefined ? one(false) : testsOn(node, '--exclude', 'test/simulation/**');
 }
 
 /** Clusters of four and of seven, all correct or with as many Byzantine replicas as they must bear. */
