@@ -60,6 +60,8 @@ export interface SimulationResult {
   readonly plan: readonly PlannedFault[];
   /** What the faulty replicas did, if there were any. */
   readonly attack: AttackName | undefined;
+  /** The replicas that were faulty by nature. */
+  readonly faulty: readonly number[];
   /** The numbers of the operations that each client had to submit. */
   readonly chosen: readonly (readonly number[])[];
   readonly stats: SimulationStats;
@@ -223,6 +225,7 @@ export function runSimulation(options: SimulationOptions): SimulationResult {
     digest: cluster.eventDigest.digest(),
     plan,
     attack: faulty > 0 ? attack : undefined,
+    faulty: coalition.members,
     chosen: work.chosen,
     stats: {
       simulatedMs: Math.round(cluster.nowMs()),
