@@ -6,9 +6,10 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EXIT } from '../src/cli/exit-codes.ts';
+import { EXIT, exitCodeOf } from '../src/cli/exit-codes.ts';
 import { makeColors } from '../src/cli/terminal.ts';
 import { ClientError } from '../src/client/index.ts';
+import { NodeError } from '../src/node/index.ts';
 import { makeRandom } from '../src/simulator/random.ts';
 import { BEHAVIOUR_NAMES, type BehaviourName } from './behaviours.ts';
 import { openReport } from './report.ts';
@@ -75,12 +76,20 @@ async function run(request: DemoRequest): Promise<number> {
     const random = makeRandom(seed);
     const conclusion = await scenario.run({
       ...{ replicas, maxFaulty, quorumSize, faulty, behaviours, seed, random },
-      ...{ report, directory, signal, svg: request.svg, perChoice: request.perChoice ?? behaviours.length },
+      ...{
+        report,
+        directory,
+        signal,
+        svg: request.svg,
+        perChoice: request.perChoice ?? behaviours.length,
+        isKept: request.directory !== undefined,
+      },
     });
     return report.end(conclusion) ? EXIT.ok : EXIT.no;
   } catch (error) {
     if (signal.aborted) return complain(EXIT.interrupted, 'interrupted');
-    if (error instanceof ClientError) return complain(EXIT.no, `a client was refused: ${error.message}`);
+    const isMadeForPeople = error instanceof ClientError || error instanceof NodeError;
+    if (isMadeForPeople) return complain(exitCodeOf(error), error.message);
     return complain(EXIT.unexpected, error instanceof Error ? (error.stack ?? error.message) : String(error));
   } finally {
     if (request.directory === undefined) await rm(directory, { recursive: true, force: true });

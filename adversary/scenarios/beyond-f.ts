@@ -107,7 +107,7 @@ async function play(setting: Setting, stage: Stage): Promise<string> {
   );
 
   report.step('Alice and Bob exchange their heads');
-  const proved = await exchangeHeads(report, stage, alice, bob);
+  const proved = await exchangeHeads(setting, stage, alice, bob);
   const guilty = proved?.verdict.guilty ?? [];
   report.claim(
     `the two heads prove the fork, and name at least ${maxFaulty + 1} guilty replicas`,
@@ -220,7 +220,7 @@ async function nothingInvented(report: Report, { name, client }: Participant, si
 
 /** The one whose history is longer asks its replicas for the proof; what comes out is a file that anyone can verify. */
 async function exchangeHeads(
-  report: Report,
+  { report, isKept }: Setting,
   stage: Stage,
   alice: Participant,
   bob: Participant,
@@ -242,5 +242,6 @@ async function exchangeHeads(
   const verified = verifyEvidence(stage.context, await readFile(join(folder, file)));
   if (!verified.ok) return undefined;
   for (const sentence of explainEvidence(stage.context.cluster, verified.value)) say(sentence);
+  if (isKept) say(`bft2f evidence verify ${join(folder, file)} --genesis ${stage.paths.genesis}`);
   return verified.value;
 }

@@ -20,6 +20,8 @@ export interface Setting {
   readonly report: Report;
   /** Everything is kept below it. */
   readonly directory: string;
+  /** Whether it outlives the demonstration. */
+  readonly isKept: boolean;
   readonly signal: AbortSignal;
   /** Where to draw the fork, if anywhere. */
   readonly svg: string | undefined;
