@@ -7,6 +7,7 @@ import { type Suspect, suspectStatement } from '../../src/protocol/messages/view
 import type { LocalLimits } from '../../src/protocol/replica/limits.ts';
 import type { Replica } from '../../src/protocol/replica/state.ts';
 import { encodeKvOperation, kv, kvService } from '../../src/services/kv/index.ts';
+import type { BugName } from '../../src/simulator/bugs.ts';
 import { makeSimulatedCluster, type SimulatedCluster } from '../../src/simulator/cluster.ts';
 import { CALM } from '../../src/simulator/network.ts';
 import { makeRandom } from '../../src/simulator/random.ts';
@@ -19,6 +20,7 @@ export interface ClusterSettings {
   readonly localLimits?: Partial<LocalLimits>;
   /** Whose lies do not count for the checkers. */
   readonly faulty?: readonly number[];
+  readonly bug?: BugName;
 }
 
 export function makeCluster(settings: ClusterSettings = {}): SimulatedCluster {
@@ -31,6 +33,7 @@ export function makeCluster(settings: ClusterSettings = {}): SimulatedCluster {
     localLimits: settings.localLimits ?? {},
     conditions: { ...CALM, delayMinUs: 1_000, delayMaxUs: 1_000, jitterUs: 0 },
     diskTimes: { syncMinUs: 100, syncMaxUs: 100, snapshotMaxUs: 1_000 },
+    bug: settings.bug,
     program: (index, correct) =>
       settings.faulty?.includes(index) === true ? { start: correct.start } : correct,
   });

@@ -27,6 +27,7 @@ const SCENARIOS: readonly (readonly [BugName, string, RegExp])[] = [
   ['no new-view timer', 'new-view-lost', /not within/],
   ['NEW-VIEW forgotten', 'new-view-once', /VIOLATION of no equivocation/],
   ['votes forgotten', 'vote-survives-restart', /^1: voted v0 s3$/m],
+  ['headers forgotten', 'new-view-once', /0 2 3: suspected v1 reason a request waited too long/],
   ['watermark ignored', 'watermark-holds', /VIOLATION of bounded memory/],
   ['replies of 2f', 'normal-case', /VIOLATION of receipts hold/],
   ['reads by result', 'reads-from-two-states', /VIOLATION of receipts hold/],
