@@ -42,7 +42,7 @@ export async function openEvidenceStore(
   context: Context,
 ): Promise<EvidenceStore> {
   await files.makeDirectory(directory);
-  let count = (await files.list(directory)).length;
+  const names = new Set(await files.list(directory));
   const known = new Set<string>();
   let fork = await readFork(files, `${directory}/${FORK_NAME}`, context);
 
@@ -51,18 +51,18 @@ export async function openEvidenceStore(
       return fork;
     },
     get count() {
-      return count;
+      return names.size;
     },
     async keep(evidence, verdict) {
       const says = `${evidence.type} ${verdict.guilty.join(',')}`;
-      if (verdict.forked ? fork !== undefined : known.has(says) || count >= PIECES_MAX) return undefined;
+      if (verdict.forked ? fork !== undefined : known.has(says) || names.size >= PIECES_MAX) return undefined;
       const bytes = encodeEvidence(context.cluster, evidence);
       const name = verdict.forked ? FORK_NAME : `${evidence.type}-${toHex(sha256(bytes)).slice(0, 16)}`;
       const stored = { path: `${directory}/${name}`, bytes, evidence, verdict };
       // Before it is written: the same must not be found a second time meanwhile.
       if (verdict.forked) fork = stored;
       known.add(says);
-      count++;
+      names.add(name);
       await replaceFile(files, stored.path, bytes);
       return stored;
     },

@@ -6,6 +6,7 @@ import { signerFromSeed, sodiumCrypto } from '../../src/crypto/sodium-native.ts'
 import {
   cosign,
   cosignedAt,
+  formatSignature,
   formatSubmission,
   formatVerifierKey,
   isCosignerName,
@@ -21,6 +22,15 @@ const text = 'log.example\n1\nAAAA\n';
 describe('a cosignature', () => {
   const line = cosign(sodiumCrypto, { name: cosigner.name, signer }, text, 1_700_000_000);
   const note = { text, signatures: [line] };
+
+  it('has these bytes, computed by another implementation', () => {
+    expect(formatSignature(line)).toBe(
+      '— witness.example/w g3VaswAAAABlU/EAV354A94kGfxUodhvNby7IhIy15BIwuE+I5AFk+Vfmdza6rrf3ZwziBttH0pRd+p3M4+jMW5IQg3b4bxExGQaCw==\n',
+    );
+    expect(formatVerifierKey(sodiumCrypto, cosigner)).toBe(
+      'witness.example/w+83755ab3+BOpKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs',
+    );
+  });
 
   it('holds for its text, name and key', () => {
     expect(cosignedAt(sodiumCrypto, cosigner, note)).toBe(1_700_000_000);

@@ -1,8 +1,14 @@
 /** C2SP tlog-witness, add-checkpoint: every status code, over real HTTP. */
 
 import { createPublicKey, verify } from 'node:crypto';
+import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { cosignedAt, formatHead, headText } from '../../src/protocol/accountability/index.ts';
+import {
+  cosignedAt,
+  formatHead,
+  formatSubmission,
+  headText,
+} from '../../src/protocol/accountability/index.ts';
 import { concatBytes, utf8 } from '../../src/types/bytes.ts';
 import {
   cleanUp,
@@ -144,5 +150,33 @@ describe('refusals', () => {
     expect(await witness.metrics()).toMatch(
       /^bft2f_witness_requests_total\{path="\/add-checkpoint",status="413"\} 1$/m,
     );
+  });
+});
+
+describe('hostile bodies', () => {
+  it('that differ in any byte from a good one are refused, and nothing moves', async () => {
+    const witness = await start(await formatted());
+    await grown(witness, 3);
+    const note = utf8(formatHead(context, headAt(history, 8)));
+    const good = formatSubmission({ oldSize: 3, path: pathOf(3, 8), note });
+    const anyChange = fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 }), fc.boolean());
+    const changed = (bytes: Uint8Array, at: number, change: number, cut: boolean): Uint8Array => {
+      if (cut) return bytes.slice(0, at % bytes.length);
+      return bytes.map((byte, i) => (i === at % bytes.length ? byte ^ change : byte));
+    };
+    await fc.assert(
+      fc.asyncProperty(anyChange, async (how) => {
+        for (const [path, body] of [
+          ['/add-checkpoint', good],
+          ['/add-head', note],
+        ] as const) {
+          expect([400, 403, 404, 409, 422]).toContain(
+            (await witness.post(path, changed(body, ...how))).status,
+          );
+        }
+      }),
+      { numRuns: 150 },
+    );
+    expect((await witness.post('/add-checkpoint', good)).status).toBe(200);
   });
 });
