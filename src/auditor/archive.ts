@@ -177,7 +177,9 @@ async function* readItems(
           const text =
             piece.header === undefined
               ? `${piece.bytes} bytes are no record, or one that does not belong here`
-              : 'a record is damaged: its checksum does not match';
+              : piece.header.payloadBytes > payloadBytesMax
+                ? `a record has ${piece.header.payloadBytes} bytes, more than any that a replica writes`
+                : 'a record is damaged: its checksum does not match';
           items.push(damageAt(place, piece.bytes, s === 0 ? undefined : s, text));
           if (piece.header !== undefined) next = piece.header.position + 1;
           else excused = Number.POSITIVE_INFINITY;

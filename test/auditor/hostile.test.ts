@@ -51,6 +51,7 @@ it('a record larger than any that a replica writes is skipped, and one that is n
     ['DAMAGED', 3],
     ['DAMAGED', 3],
   ]);
+  expect(archives[0]!.findings[0]!.text).toContain('more than any that a replica writes');
 });
 
 it('a quorum of liars certifies a batch as far away as numbers go: a gap, and nothing else', async () => {

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { outcomeOf } from '../../src/auditor/index.ts';
 import type { ArchiveReport } from '../../src/auditor/report.ts';
+import { stateDigestOf } from '../../src/protocol/ledger.ts';
 import type { DurableRecord } from '../../src/protocol/records.ts';
 import { readWhole } from '../../src/storage/file-layer.ts';
 import {
@@ -11,6 +12,7 @@ import {
   RECORD_HEADER_BYTES,
   SEGMENT_HEADER_BYTES,
 } from '../../src/storage/record-frame.ts';
+import { checkpointCertificate, signNewView } from '../protocol/support.ts';
 import { auditFiles, auditRecords, K, kvCluster, tell, type Written, writeArchive } from './support.ts';
 
 const test = kvCluster();
@@ -112,6 +114,18 @@ describe('an archive as its replica wrote it', () => {
       gaps: [{ after: 2, to: 4 }],
       findings: [],
     });
+  });
+
+  it('that jumps, with a false claim of where to: the next certificate is all that is believed', async () => {
+    const without = told.records.flatMap((record): readonly DurableRecord[] => {
+      const s = placeOf(record) ?? 0;
+      if (s < 3 || s > K) return [record];
+      return record.type === 'executed' && s === K
+        ? [{ ...record, hashChainDigest: flipped(record.hashChainDigest) }]
+        : [];
+    });
+    const { archives } = await auditRecords(test, without);
+    expect(archives[0]).toMatchObject({ committed: 10, gaps: [{ after: 2, to: 5 }], findings: [] });
   });
 
   it('that ends with a state that was taken over is certified by its stable checkpoint', async () => {
@@ -243,6 +257,33 @@ describe('records that were changed, with checksums that fit', () => {
         { ...rest, checkpoint: { ...checkpoint, stateDigest: flipped(checkpoint.stateDigest) } },
       ]),
       { code: 'NOT_SIGNED', sequenceNumber: 8 },
+    ],
+    [
+      'a state that a quorum signed, of the right history, and that is not what executing gives',
+      replace('stable', 8, (record) => {
+        const summary = { ...record.summary, serviceDigest: flipped(record.summary.serviceDigest) };
+        const stateDigest = stateDigestOf(test.context, 8, summary);
+        return [
+          {
+            ...record,
+            summary,
+            certificate: checkpointCertificate(test, { ...record.certificate, stateDigest }),
+          },
+        ];
+      }),
+      {
+        code: 'WRONG_RESULT',
+        sequenceNumber: 8,
+        text: 'the checkpoint is of another state than executing again gives',
+      },
+    ],
+    [
+      'a NEW-VIEW that its primary has not signed',
+      (() => {
+        const newView = signNewView(test, 1, [], [], { commits: [], checkpoints: [], prepared: [] });
+        return [...told.records, { type: 'entered', newView }];
+      })(),
+      { code: 'NOT_SIGNED', sequenceNumber: undefined },
     ],
     [
       'the description of a stable state',
