@@ -33,7 +33,7 @@ export function checkBoundedMemory(
     const ahead = 2 * pipelineWindow;
     // Views that are left without a checkpoint add up: each correct replica leads the others on once in T/4 at most, and T doubles each time.
     const withoutMs = nowMs() - (stableAtMs.get(index)?.[0] ?? 0);
-    const viewsMax = (4 * replicaCount * withoutMs) / limits.requestTimeoutMaxMs;
+    const viewsMax = Math.ceil((4 * replicaCount * withoutMs) / limits.requestTimeoutMaxMs);
     // From the last but one stable checkpoint, or a lease at most M below it, to h+M.
     const logMax = 2 * watermarkWindow + 2 * checkpointInterval + ahead;
     const sizes: readonly [string, number, number][] = [
