@@ -53,7 +53,7 @@ export function asNodeError(error: unknown): NodeError {
   const what = error instanceof InvariantError ? 'an invariant does not hold' : 'an unexpected error';
   return new NodeError(
     'INVARIANT',
-    `the replica stopped because of ${what}: ${text}. Keep its data directory and its log for whoever looks into it.`,
+    `the process stopped because of ${what}: ${text}. Keep its data directory and its log for whoever looks into it.`,
     error,
   );
 }
