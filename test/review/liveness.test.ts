@@ -94,6 +94,20 @@ describe('liveness', () => {
     },
   );
 
+  /** Found by simulation, with one replica: it went on proposing at the time that its clock had shown for a second, and held its own proposals for an hour. */
+  it.each([1, 4])(
+    'a clock that was an hour ahead for a while stops nothing, in a cluster of %i',
+    (replicas) => {
+      const cluster = makeCluster({ replicas });
+      tick(cluster, 300);
+      expect(put(cluster, 1)).toBe(true);
+      for (const driver of cluster.replicas) driver.clockJumpMs = 3_600_000;
+      expect(put(cluster, 1)).toBe(true);
+      for (const driver of cluster.replicas) driver.clockJumpMs = 0;
+      expect(put(cluster, 1, 0, 500)).toBe(true);
+    },
+  );
+
   it('lies about views do not hide the replicas that entered the next one', () => {
     const cluster = makeCluster({ replicas: 10, faulty: [7, 8, 9] });
     tick(cluster, 300);

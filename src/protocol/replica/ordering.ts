@@ -40,8 +40,8 @@ export function propose(replica: Replica, requests: readonly ClientRequest[]): v
   const { cluster, crypto } = replica.context;
   const sequenceNumber = replica.proposed + 1;
   replica.proposed = sequenceNumber;
-  replica.proposedTimeMs = Math.max(replica.proposedTimeMs, replica.now.wallMs);
-  const batch: Batch = { timeMs: replica.proposedTimeMs, requests };
+  // Not above earlier times where the clock was set back: a batch that runs ahead of the clock would be held, and effective time never falls anyway.
+  const batch: Batch = { timeMs: replica.now.wallMs, requests };
   const fields = { view: replica.view, sequenceNumber, batchDigest: batchDigest(cluster, crypto, batch) };
   const header = { ...fields, signature: sign(replica, headerStatement(cluster, fields)) };
   const slot = slotOf(replica, sequenceNumber);

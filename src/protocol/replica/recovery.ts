@@ -78,7 +78,6 @@ function createReplica(options: ReplicaOptions, bodies: BodyStore, clock: Clock)
     unvoted: new Set(),
     votesStoppedIn: -1,
     proposed: 0,
-    proposedTimeMs: 0,
     heldProposals: new Set(),
     committed: 0,
     committedDigest: context.cluster.id,

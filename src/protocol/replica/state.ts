@@ -208,8 +208,6 @@ export interface Replica {
   votesStoppedIn: View;
   /** The last s this replica proposed as primary of `view`. */
   proposed: SequenceNumber;
-  /** β.time of its last proposal. */
-  proposedTimeMs: number;
   /** Fresh proposals that are too far ahead of our clock, judged again at each tick. */
   readonly heldProposals: Set<SequenceNumber>;
 
