@@ -40,6 +40,7 @@ export type ArchiveItem =
   | { readonly type: 'progress'; readonly bytes: number };
 
 export interface Archive {
+  readonly files: FileLayer;
   readonly directory: string;
   /** Whose promises it holds, as it says itself. */
   readonly replica: ReplicaIndex;
@@ -81,6 +82,7 @@ export async function openArchive(files: FileLayer, directory: string, cluster: 
   const known = salt;
   const payloadBytesMax = Math.max(RECORD_BYTES_MAX, 2 * cluster.limits.batchBytesMax);
   return {
+    files,
     directory,
     replica,
     bytes,

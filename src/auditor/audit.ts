@@ -3,6 +3,7 @@
  * "Records"). Nothing that the archive says is believed because it stands there; what goes on after a finding is what still can be checked.
  */
 
+import { memoryLeafStore } from '../crypto/leaf-store.ts';
 import {
   isHeaderSigned,
   justifiesLeaving,
@@ -12,11 +13,12 @@ import {
   rejectPreparedCertificate,
 } from '../protocol/certificates.ts';
 import { type Context, signedBy } from '../protocol/context.ts';
-import { stateDigestOf } from '../protocol/ledger.ts';
+import { createLedger, stateDigestOf } from '../protocol/ledger.ts';
 import type { CheckpointCertificate } from '../protocol/messages/certificates.ts';
 import { type CheckpointContent, checkpointStatement } from '../protocol/messages/checkpoint.ts';
 import { sameEntry } from '../protocol/messages/entry.ts';
 import { commitStatement } from '../protocol/messages/ordering.ts';
+import { logLeaf } from '../protocol/messages/reply.ts';
 import { type DurableRecord, recordSequenceNumber } from '../protocol/records.ts';
 import { rejectNewView, rejectViewChange } from '../protocol/view-change-rules.ts';
 import type { ServiceFactory } from '../services/service.ts';
@@ -24,6 +26,7 @@ import { unreachable } from '../types/assert.ts';
 import { equalBytes } from '../types/bytes.ts';
 import type { ReplicaIndex, SequenceNumber } from '../types/identities.ts';
 import type { Archive, ArchiveItem, Place } from './archive.ts';
+import { type Beginning, contradictsHead, forkFromHead, isGiven } from './beginning.ts';
 import { createHistory, extendHistory, type History, noteClaim, noteProposal } from './history.ts';
 import {
   createReplay,
@@ -48,6 +51,8 @@ import {
 
 export interface Audit {
   readonly context: Context;
+  /** Undefined if the audit begins at the first batch. */
+  readonly beginning: Beginning | undefined;
   readonly replica: ReplicaIndex;
   readonly statements: Statements;
   readonly history: History;
@@ -64,19 +69,27 @@ type RecordOf<Type extends DurableRecord['type']> = Extract<DurableRecord, { typ
 const FINDINGS_KEPT = 100;
 const RECORDED_MAX = 16_384;
 
-/** Without `service` nothing is executed. */
+/** Begins at the first batch, or above a trusted head. Without `service` nothing is executed. */
 export function createAudit(
   statements: Statements,
   archive: Pick<Archive, 'directory' | 'replica'>,
   service: ServiceFactory | undefined,
+  beginning?: Beginning,
 ): Audit {
   const { context } = statements;
+  const head = beginning?.head;
+  const from = head?.sequenceNumber ?? 0;
+  const ledger =
+    beginning === undefined ? service && createLedger(context, service, memoryLeafStore()) : beginning.ledger;
+  const replay = createReplay(context, ledger, from);
+  if (head !== undefined) replay.entries.set(from, head);
   return {
     context,
+    beginning,
     replica: archive.replica,
     statements,
-    history: createHistory(context),
-    replay: createReplay(context, service),
+    history: createHistory(context, head),
+    replay,
     recorded: new Map(),
     stable: undefined,
     report: {
@@ -84,8 +97,10 @@ export function createAudit(
       replica: archive.replica,
       bytes: 0,
       records: 0,
-      committed: 0,
-      hashChainDigest: context.cluster.id,
+      from,
+      notExecuted: beginning?.notExecuted,
+      committed: from,
+      hashChainDigest: head?.hashChainDigest ?? context.cluster.id,
       executed: 0,
       logRoot: undefined,
       batches: 0,
@@ -110,8 +125,14 @@ export function auditItem(audit: Audit, item: ArchiveItem): void {
   switch (item.type) {
     case 'record':
       report.records++;
+      if (audit.beginning !== undefined) {
+        if (isGiven(audit.beginning, item.record)) return;
+        if (item.record.type !== 'evidence') audit.beginning.met = true;
+      }
       return auditRecord(audit, item.record, item.place);
     case 'damage':
+      // Before anything above the head has been met, what is damaged lies below it.
+      if (item.sequenceNumber === undefined && audit.beginning?.met === false) return;
       return find(audit, 'DAMAGED', item.sequenceNumber, item.place, item.text);
     case 'tail':
       report.tailBytes += item.bytes;
@@ -129,7 +150,11 @@ export function auditItem(audit: Audit, item: ArchiveItem): void {
  * to it. What was recorded beyond never became certain.
  */
 export function endAudit(audit: Audit): void {
-  const { stable, report } = audit;
+  const { stable, report, beginning } = audit;
+  if (beginning?.met === false) {
+    const text = `the archive ends before batch ${report.from}, where the audit was to begin: nothing was audited`;
+    find(audit, 'NOT_REACHED', undefined, { file: report.directory, offset: report.bytes }, text);
+  }
   if (stable !== undefined && stable.sequenceNumber > report.committed) {
     report.gaps.push({ after: report.committed, to: stable.sequenceNumber });
     report.committed = stable.sequenceNumber;
@@ -154,6 +179,8 @@ function find(
   place: Place,
   text: string,
 ): void {
+  // Up to where the audit begins only another history matters.
+  if (sequenceNumber !== undefined && sequenceNumber <= report.from && code !== 'FORKED') return;
   report.findingCount++;
   if (report.findings.length < FINDINGS_KEPT) report.findings.push({ code, sequenceNumber, place, text });
 }
@@ -265,6 +292,15 @@ function auditCommitted(audit: Audit, record: RecordOf<'committed'>, place: Plac
     return find(audit, 'NOT_SIGNED', s, place, `the commit certificate does not hold: ${reason}`);
   }
   noteCertificate(statements, certificate);
+  if (isOnAnotherHistory(audit, record)) {
+    contradict(audit, s, place, 'the commit certificate is of another history than the head');
+    // The audit goes on along the archive's own history, of which nothing but signatures and hashes can be checked.
+    history.committed = { sequenceNumber: s, hashChainDigest: certificate.hashChainDigest };
+    skipTo(audit.replay, s);
+    report.committed = s;
+    report.hashChainDigest = certificate.hashChainDigest;
+    return;
+  }
   const { batches, gap, wrongLinks, fork } = extendHistory(context, history, record);
   if (wrongLinks)
     find(audit, 'WRONG_LINKS', s, place, 'the links do not lead to the certificate beside them');
@@ -293,6 +329,23 @@ function auditCommitted(audit: Audit, record: RecordOf<'committed'>, place: Plac
     skipTo(audit.replay, s);
   }
   advance(audit, place);
+}
+
+function isOnAnotherHistory({ context, beginning, history }: Audit, record: RecordOf<'committed'>): boolean {
+  return (
+    beginning !== undefined &&
+    !beginning.contradicted &&
+    history.committed.sequenceNumber === beginning.head.sequenceNumber &&
+    contradictsHead(context, beginning, record)
+  );
+}
+
+/** Found once: the archive is of another history than the head at which the audit began. */
+function contradict(audit: Audit, s: SequenceNumber, place: Place, text: string): void {
+  const beginning = audit.beginning!;
+  if (beginning.contradicted) return;
+  beginning.contradicted = true;
+  find(audit, 'FORKED', s, place, text);
 }
 
 /** An entry that was recorded ahead of its certificate names the HCD that it must have. */
@@ -340,6 +393,7 @@ function advance(audit: Audit, place: Place): void {
 function auditExecuted(audit: Audit, record: RecordOf<'executed'>, place: Place): void {
   const { history, replay, recorded } = audit;
   const s = record.sequenceNumber;
+  growLog(audit, record, place);
   if (!noteClaim(history, s, record.hashChainDigest)) {
     const text = 'the executed entry is of another history than what was committed';
     return find(audit, 'WRONG_RESULT', s, place, text);
@@ -354,6 +408,16 @@ function auditExecuted(audit: Audit, record: RecordOf<'executed'>, place: Place)
   find(audit, 'NO_BODY', missing, place, 'the batch was executed, and its body is not in the archive');
   skipTo(replay, s);
   advance(audit, place);
+}
+
+/** Where results are not known, L must at least grow by what the entries themselves say. */
+function growLog(audit: Audit, record: RecordOf<'executed'>, place: Place): void {
+  const tree = audit.beginning?.growing;
+  if (tree === undefined || record.sequenceNumber !== tree.size + 1) return;
+  tree.append(logLeaf(audit.context.crypto, record.hashChainDigest, record.repliesRoot));
+  if (equalBytes(tree.root(), record.logRoot)) return;
+  const text = 'the executed entry has another root of the log than the head and the entries above it give';
+  find(audit, 'WRONG_RESULT', record.sequenceNumber, place, text);
 }
 
 function compareEntry(audit: Audit, record: RecordOf<'executed'>, place: Place): void {
@@ -378,6 +442,7 @@ function auditStable(audit: Audit, { certificate, summary }: RecordOf<'stable'>,
   }
   const { votes, ...content } = certificate;
   for (const vote of votes) noteCheckpoint(statements, { ...content, ...vote });
+  holdAgainstHead(audit, certificate, place);
   if (!equalBytes(stateDigestOf(context, s, summary), certificate.stateDigest)) {
     find(audit, 'WRONG_RESULT', s, place, 'the description of the state is not of the state that was signed');
   }
@@ -396,6 +461,24 @@ function auditStable(audit: Audit, { certificate, summary }: RecordOf<'stable'>,
     audit.stable = certificate;
   }
   if (checkState(audit, certificate, place) && isNew) report.checkpoints++;
+}
+
+/** A stable checkpoint at or above the head must be of its history. */
+function holdAgainstHead(audit: Audit, stable: CheckpointCertificate, place: Place): void {
+  const { context, beginning, statements, report } = audit;
+  if (beginning === undefined) return;
+  const s = stable.sequenceNumber;
+  const evidence = forkFromHead(context, beginning, stable);
+  if (evidence !== undefined) {
+    reportEvidence(statements, evidence);
+    return contradict(audit, s, place, 'the stable checkpoint is of another history than the head');
+  }
+  const { growing } = beginning;
+  if (growing === undefined || growing.size < s || beginning.contradicted || s <= report.from) return;
+  if (equalBytes(growing.rootAt(s), stable.logRoot)) return;
+  const text =
+    'the stable checkpoint has another root of the log than the head and the entries above it give';
+  find(audit, 'WRONG_RESULT', s, place, text);
 }
 
 /** Whether executing again gave this state; a finding if it gave another. */

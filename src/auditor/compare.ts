@@ -26,7 +26,7 @@ export function pairsOf(audits: readonly Audit[]): readonly Pair[] {
     audits.slice(i + 1).map((second) => ({
       first,
       second,
-      equalUpTo: 0,
+      equalUpTo: first.report.from,
       forkedAt: undefined,
       stableFirst: undefined,
       stableSecond: undefined,

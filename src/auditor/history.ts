@@ -45,9 +45,10 @@ const RECENT = 32_768;
 /** Above what is committed, nothing correct lies further ahead than this. */
 const AHEAD_MAX = 16_384;
 
-export function createHistory({ cluster }: Context): History {
+/** Above `from`, or from the first batch on. */
+export function createHistory({ cluster }: Context, from?: History['committed']): History {
   return {
-    committed: { sequenceNumber: 0, hashChainDigest: cluster.id },
+    committed: from ?? { sequenceNumber: 0, hashChainDigest: cluster.id },
     recent: new Map(),
     proposals: new Map(),
     claims: new Map(),

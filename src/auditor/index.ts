@@ -10,6 +10,7 @@ import type { Head } from '../protocol/messages/entry.ts';
 import type { ServiceFactory } from '../services/service.ts';
 import type { Archive, ArchiveItem } from './archive.ts';
 import { type Audit, auditItem, createAudit, endAudit } from './audit.ts';
+import { beginAt } from './begin-at.ts';
 import { comparePair, comparisonOf, pairsOf } from './compare.ts';
 import { holdHead, meetHead } from './heads.ts';
 import type { AuditReport } from './report.ts';
@@ -27,6 +28,8 @@ export interface AuditOptions {
   readonly service?: ServiceFactory | undefined;
   /** Their signatures hold (`verifyHead`). */
   readonly heads?: readonly Head[] | undefined;
+  /** A trusted head, whose signatures hold (`verifyHead`): the audit begins above it, and what lies up to it is taken as given. */
+  readonly from?: Head | undefined;
   readonly onProgress?: ((bytes: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -38,14 +41,15 @@ export interface AuditOptions {
  * @throws StorageError if an archive cannot be read; the signal's reason if it is aborted
  */
 export async function auditArchives(options: AuditOptions): Promise<AuditReport> {
-  const { archives, service, heads = [], onProgress, signal } = options;
+  const { archives, service, heads = [], from, onProgress, signal } = options;
   const cache = createVerifyCache(options.crypto);
   const context = { cluster: makeCluster(options.genesis, cache.crypto), crypto: cache.crypto };
   const statements = createStatements(context);
-  const readers = archives.map((archive) => ({
-    audit: createAudit(statements, archive, service),
-    items: archive.items(),
-  }));
+  const readers: { readonly audit: Audit; readonly items: ReturnType<Archive['items']> }[] = [];
+  for (const archive of archives) {
+    const beginning = from && (await beginAt(context, archive, from, service));
+    readers.push({ audit: createAudit(statements, archive, service, beginning), items: archive.items() });
+  }
   const audits = readers.map(({ audit }) => audit);
   const pairs = pairsOf(audits);
   const held = heads.map((head) => audits.map((audit) => holdHead(audit, head)));

@@ -3,12 +3,10 @@
  * replicas run. What comes out is what every entry, checkpoint and head of the history must say.
  */
 
-import { memoryLeafStore } from '../crypto/leaf-store.ts';
 import type { Context } from '../protocol/context.ts';
-import { createLedger, executeBatch, type Ledger, snapshotLedger } from '../protocol/ledger.ts';
+import { executeBatch, type Ledger, snapshotLedger } from '../protocol/ledger.ts';
 import { type Batch, batchBytes, batchDigest, NULL_BATCH } from '../protocol/messages/batch.ts';
 import type { EntryContent } from '../protocol/messages/entry.ts';
-import type { ServiceFactory } from '../services/service.ts';
 import { keyOf } from '../types/bytes.ts';
 import type { Digest, SequenceNumber } from '../types/identities.ts';
 import type { CommittedBatch } from './history.ts';
@@ -42,11 +40,12 @@ const STATES_KEPT = 16;
 const BODY_BYTES_MAX = 256 * 1024 * 1024;
 const DUE_MAX = 65_536;
 
-export function createReplay(context: Context, service: ServiceFactory | undefined): Replay {
+/** Goes on from the ledger's state. Without one nothing is executed, above batch `reached`. */
+export function createReplay(context: Context, ledger: Ledger | undefined, reached = 0): Replay {
   return {
     context,
-    ledger: service && createLedger(context, service, memoryLeafStore()),
-    reached: 0,
+    ledger,
+    reached,
     due: [],
     bodies: new Map(),
     bodyBytes: 0,

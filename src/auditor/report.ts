@@ -28,7 +28,9 @@ export type FindingCode =
   /** More is recorded ahead of what can be executed than any correct replica records. */
   | 'TOO_MUCH'
   /** The service failed on a committed batch. */
-  | 'SERVICE_FAILED';
+  | 'SERVICE_FAILED'
+  /** The archive ends before the head at which the audit was to begin. */
+  | 'NOT_REACHED';
 
 export interface Finding {
   readonly code: FindingCode;
@@ -49,6 +51,10 @@ export interface ArchiveReport {
   readonly replica: ReplicaIndex;
   bytes: number;
   records: number;
+  /** Where the audit began, with what a trusted head says; 0 at the genesis. Nothing up to here was checked. */
+  readonly from: SequenceNumber;
+  /** Why, above a head, nothing was executed again. */
+  readonly notExecuted: string | undefined;
   /** Up to here a quorum's certificates prove the history. */
   committed: SequenceNumber;
   hashChainDigest: Digest;
@@ -155,8 +161,11 @@ function describeArchive(report: ArchiveReport): string[] {
   const { findings, findingCount, gaps } = report;
   const lines = [
     `${report.directory}: replica ${report.replica}, ${report.records} records, ${report.bytes} bytes`,
-    `  history     batches 1 to ${report.committed} are certified${report.firstView === undefined ? '' : `, in views ${report.firstView} to ${report.lastView}`}`,
-    `  executed    ${report.executed === 0 ? 'nothing' : `batches 1 to ${report.executed}: ${report.requests} requests, ${report.operations} operations`}`,
+    ...(report.from === 0
+      ? []
+      : [`  begun       at the head of batch ${report.from}; what lies up to it was taken as given`]),
+    `  history     ${report.committed === report.from ? 'nothing is' : `batches ${report.from + 1} to ${report.committed} are`} certified${report.firstView === undefined ? '' : `, in views ${report.firstView} to ${report.lastView}`}`,
+    `  executed    ${report.executed === 0 ? `nothing${report.notExecuted === undefined ? '' : `: results above the head were not computed again, since ${report.notExecuted}`}` : `batches ${report.from + 1} to ${report.executed}: ${report.requests} requests, ${report.operations} operations`}`,
     `  held        ${report.entries} entries, ${report.checkpoints} checkpoints (the last stable one at ${report.stable}), ${report.newViews} view changes`,
   ];
   for (const { after, to } of gaps) {

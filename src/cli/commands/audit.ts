@@ -1,4 +1,4 @@
-/** `bft2f audit`: checks what replicas kept, offline, from the first batch on. */
+/** `bft2f audit`: checks what replicas kept, offline, from the first batch or a trusted head on. */
 
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
@@ -33,6 +33,7 @@ import type { Terminal } from '../terminal.ts';
 
 interface Options extends ProofOptions {
   readonly head?: readonly string[];
+  readonly from?: string;
   /** False if --no-execute is given. */
   readonly execute: boolean;
   readonly out?: string;
@@ -50,6 +51,7 @@ export function auditCommand(context: CommandContext): Command {
     .description('check the archives of replicas: every signature, certificate, hash and result')
     .argument('<data...>', 'data directories of replicas, running or not, or copies of them')
     .option('--head <file...>', 'heads that the archives must contain')
+    .option('--from <file>', 'a head to begin at: what lies up to it is trusted')
     .option('--no-execute', 'check signatures and hashes, and no results')
     .option('--out <prefix>', 'where to write evidence: <prefix>1.evidence …', 'audit-')
     .addHelpText(
@@ -63,7 +65,8 @@ proved to have lied, and 13 if histories have forked.
 
 Examples:
   bft2f audit .bft2f/replica-0/data
-  bft2f audit .bft2f/replica-0/data .bft2f/replica-1/data --head monday.head`,
+  bft2f audit .bft2f/replica-0/data .bft2f/replica-1/data --head monday.head
+  bft2f audit .bft2f/replica-0/data --from monday.head`,
     )
     .action((directories: string[], options: Options) => audit(context, directories, options));
 }
@@ -82,6 +85,10 @@ async function audit(
   for (const file of options.head ?? []) {
     heads.push(accepted(file, verifyHead(judge, await readProof(file))));
   }
+  const from =
+    options.from === undefined
+      ? undefined
+      : accepted(options.from, verifyHead(judge, await readProof(options.from)));
   const archives: Archive[] = [];
   for (const directory of directories) {
     archives.push(await readable(terminal, () => openArchive(nodeFiles, directory, cluster)));
@@ -93,7 +100,7 @@ async function audit(
     const { signal } = terminal;
     const onProgress = (bytes: number): void => progress.advance(Math.round(bytes / 1024));
     report = await readable(terminal, () =>
-      auditArchives({ genesis, crypto, archives, service, heads, onProgress, signal }),
+      auditArchives({ genesis, crypto, archives, service, heads, from, onProgress, signal }),
     );
   } finally {
     progress.end();
