@@ -68,10 +68,10 @@ function gather(found: Harvest, value: unknown): void {
     for (const each of value) gather(found, each);
     return;
   }
-  const it = value as Record<string, unknown>;
-  if (it['signature'] instanceof Uint8Array) take(found, it, keyOf(it['signature']));
-  if (Array.isArray(it['votes'])) takeCertificate(found, it as never);
-  for (const each of Object.values(it)) gather(found, each);
+  const { signature, votes } = value as { signature?: unknown; votes?: unknown };
+  if (signature instanceof Uint8Array) take(found, value as Record<string, unknown>, keyOf(signature));
+  if (Array.isArray(votes)) takeCertificate(found, value as never);
+  for (const each of Object.values(value)) gather(found, each);
 }
 
 function take(found: Harvest, it: Record<string, unknown>, key: string): void {

@@ -113,7 +113,7 @@ describe('bft2f evidence', () => {
     expect(empty.out).toContain('no evidence\n');
     expect(empty.out).toContain(`${data}: 0 files`);
     expect(empty.out.match(/: not there/g)).toHaveLength(4);
-    await writeFile(join(data, 'one'), encodeEvidence(context.cluster, evidence['commits']![0]));
+    await writeFile(join(data, 'one'), encodeEvidence(context.cluster, evidence.commits![0]));
     const run = await judge('evidence', 'list', '--directory', directory);
     expect(run.out).toContain('commits: guilty 3');
     expect(run.out).toContain('Named in all: 3.\n');
