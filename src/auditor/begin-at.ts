@@ -1,15 +1,13 @@
 /** What an archive's directory offers for beginning at a trusted head: its leaves, and a state that a quorum certified. Nothing of it is believed unproved. */
 
-import { memoryLeafStore } from '../crypto/leaf-store.ts';
-import { createLogTree, type LogTree } from '../crypto/log-tree.ts';
 import type { Context } from '../protocol/context.ts';
 import type { Head } from '../protocol/messages/entry.ts';
 import type { ServiceFactory } from '../services/service.ts';
-import { readWhole } from '../storage/file-layer.ts';
 import { equalBytes } from '../types/bytes.ts';
-import { DIGEST_BYTES, type SequenceNumber } from '../types/identities.ts';
 import type { Archive } from './archive.ts';
 import type { Beginning } from './beginning.ts';
+import { readLeaves } from './leaves.ts';
+import { stateAt } from './state-at.ts';
 
 /** @throws StorageError if a file cannot be read */
 export async function beginAt(
@@ -19,24 +17,23 @@ export async function beginAt(
   service: ServiceFactory | undefined,
 ): Promise<Beginning> {
   const s = head.sequenceNumber;
-  const bytes = (await readWhole(archive.files, `${archive.directory}/leaves`)) ?? new Uint8Array();
-  const leaves = treeOver(context, bytes, Math.floor(bytes.length / DIGEST_BYTES));
-  const leadsToHead = leaves.size >= s && equalBytes(leaves.rootAt(s), head.logRoot);
+  const leaves = await readLeaves(context, archive);
+  const leadsToHead = leaves.tree.size >= s && equalBytes(leaves.tree.rootAt(s), head.logRoot);
+  const state =
+    service === undefined
+      ? 'nothing was to be executed'
+      : leadsToHead
+        ? await stateAt(context, archive, head, service, leaves)
+        : 'the file of leaves does not lead to the head';
+  const isKnown = typeof state !== 'string';
   return {
     head,
-    ledger: undefined,
-    notExecuted: service === undefined ? 'nothing was to be executed' : 'the state at the head is not known',
-    leaves,
-    growing: leadsToHead ? treeOver(context, bytes, s) : undefined,
+    ledger: isKnown ? state : undefined,
+    notExecuted: isKnown ? undefined : state,
+    leaves: leaves.tree,
+    growing: leadsToHead && !isKnown ? leaves.upTo(s).tree : undefined,
     passed: new Map(),
     met: false,
     contradicted: false,
   };
-}
-
-/** Over the first `size` leaves of the file. */
-function treeOver({ crypto }: Context, bytes: Uint8Array, size: SequenceNumber): LogTree {
-  const store = memoryLeafStore();
-  for (let i = 0; i < size; i++) store.append(bytes.slice(i * DIGEST_BYTES, (i + 1) * DIGEST_BYTES));
-  return createLogTree(crypto.hash, store);
 }

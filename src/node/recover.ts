@@ -135,9 +135,9 @@ async function newestWholeSnapshot(
   return undefined;
 }
 
-/** @throws StorageError CORRUPT */
-async function readSnapshot(
-  snapshots: SnapshotStore,
+/** Whole, and as its own description says; who vouches for that is another matter. @throws StorageError CORRUPT */
+export async function readSnapshot(
+  snapshots: Pick<SnapshotStore, 'readSnapshot'>,
   sequenceNumber: SequenceNumber,
   context: Context,
 ): Promise<RecoveredSnapshot> {

@@ -90,26 +90,10 @@ export async function openSnapshots(
     return result;
   };
 
-  const manifestPath = (sequenceNumber: number): string =>
-    `${directory}/manifest-${String(sequenceNumber).padStart(16, '0')}`;
-
-  const listSnapshots = async (): Promise<number[]> => {
-    const numbers: number[] = [];
-    for (const name of await files.list(directory)) {
-      const digits = MANIFEST_NAME.exec(name)?.[1];
-      if (digits !== undefined) numbers.push(Number(digits));
-    }
-    return numbers;
-  };
-
-  const readManifest = async (sequenceNumber: number): Promise<Manifest | undefined> => {
-    const path = manifestPath(sequenceNumber);
-    const bytes = await readAtomicFile(files, path);
-    if (bytes === undefined) return undefined;
-    const manifest = decodeManifest(bytes);
-    if (manifest === undefined) throw new StorageError('CORRUPT', `${path} is damaged: it is no manifest.`);
-    return manifest;
-  };
+  const manifestPath = (sequenceNumber: number): string => manifestIn(directory, sequenceNumber);
+  const listSnapshots = (): Promise<number[]> => snapshotsIn(files, directory);
+  const readManifest = (sequenceNumber: number): Promise<Manifest | undefined> =>
+    readManifestIn(files, directory, sequenceNumber);
 
   const checkDigest = (digest: Digest, bytes: Uint8Array): void => {
     if (equalBytes(hash(bytes), digest)) return;
@@ -212,20 +196,7 @@ export async function openSnapshots(
     },
     async readSnapshot(sequenceNumber) {
       const manifest = await readManifest(sequenceNumber);
-      if (manifest === undefined) return undefined;
-      const { meta, chunkDigests } = manifest;
-      return {
-        meta,
-        chunkDigests,
-        async readChunk(index) {
-          const digest = chunkDigests[index];
-          assert(
-            digest !== undefined,
-            `snapshot ${sequenceNumber} has ${chunkDigests.length} chunks, no index ${index}`,
-          );
-          return readChunk(digest);
-        },
-      };
+      return manifest && storedSnapshot(sequenceNumber, manifest, readChunk);
     },
     removeSnapshotsBelow: (sequenceNumber, pinned) =>
       inTurn(() => removeSnapshotsBelow(sequenceNumber, pinned)),
@@ -246,6 +217,74 @@ export async function openSnapshots(
           await files.unlink(`${receivedDirectory}/${name}`);
         await files.syncDirectory(receivedDirectory);
       });
+    },
+  };
+}
+
+/** The snapshots of a directory that is not ours to change: nothing is created, removed or remembered. @throws StorageError */
+export function snapshotReader(
+  files: FileLayer,
+  directory: string,
+  hash: (bytes: Uint8Array) => Digest,
+): Pick<SnapshotStore, 'listSnapshots' | 'readSnapshot'> {
+  const readChunk = async (digest: Digest): Promise<Uint8Array> => {
+    const path = `${directory}/chunks/${toHex(digest)}`;
+    const bytes = await readWhole(files, path);
+    if (bytes !== undefined && equalBytes(hash(bytes), digest)) return bytes;
+    throw new StorageError('CORRUPT', `${path} is missing or damaged.`);
+  };
+  return {
+    async listSnapshots() {
+      return (await files.status(directory)) === undefined ? [] : snapshotsIn(files, directory);
+    },
+    async readSnapshot(sequenceNumber) {
+      const manifest = await readManifestIn(files, directory, sequenceNumber);
+      return manifest && storedSnapshot(sequenceNumber, manifest, readChunk);
+    },
+  };
+}
+
+function manifestIn(directory: string, sequenceNumber: number): string {
+  return `${directory}/manifest-${String(sequenceNumber).padStart(16, '0')}`;
+}
+
+async function snapshotsIn(files: FileLayer, directory: string): Promise<number[]> {
+  const numbers: number[] = [];
+  for (const name of await files.list(directory)) {
+    const digits = MANIFEST_NAME.exec(name)?.[1];
+    if (digits !== undefined) numbers.push(Number(digits));
+  }
+  return numbers;
+}
+
+async function readManifestIn(
+  files: FileLayer,
+  directory: string,
+  sequenceNumber: number,
+): Promise<Manifest | undefined> {
+  const path = manifestIn(directory, sequenceNumber);
+  const bytes = await readAtomicFile(files, path);
+  if (bytes === undefined) return undefined;
+  const manifest = decodeManifest(bytes);
+  if (manifest === undefined) throw new StorageError('CORRUPT', `${path} is damaged: it is no manifest.`);
+  return manifest;
+}
+
+function storedSnapshot(
+  sequenceNumber: number,
+  { meta, chunkDigests }: Manifest,
+  readChunk: (digest: Digest) => Promise<Uint8Array>,
+): StoredSnapshot {
+  return {
+    meta,
+    chunkDigests,
+    async readChunk(index) {
+      const digest = chunkDigests[index];
+      assert(
+        digest !== undefined,
+        `snapshot ${sequenceNumber} has ${chunkDigests.length} chunks, no index ${index}`,
+      );
+      return readChunk(digest);
     },
   };
 }

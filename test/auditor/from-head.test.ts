@@ -3,12 +3,18 @@
 import { expect, it } from 'vitest';
 import { type AuditOptions, type AuditReport, describeReport, outcomeOf } from '../../src/auditor/index.ts';
 import { encodeEvidence, verifyEvidence } from '../../src/protocol/accountability/index.ts';
-import { logLeaf } from '../../src/protocol/messages/reply.ts';
+import type { EntryContent } from '../../src/protocol/messages/entry.ts';
 import { type DurableRecord, recordSequenceNumber } from '../../src/protocol/records.ts';
-import { replaceFile } from '../../src/storage/file-layer.ts';
-import { concatBytes } from '../../src/types/bytes.ts';
 import { headOfReplicas } from '../protocol/support.ts';
-import { auditFiles, kvCluster, type Told, tell, writeArchive } from './support.ts';
+import {
+  auditFiles,
+  kvCluster,
+  type Told,
+  tell,
+  writeArchive,
+  writeLeaves,
+  writeSnapshot,
+} from './support.ts';
 
 const test = kvCluster();
 const { context } = test;
@@ -22,16 +28,23 @@ interface Given extends Partial<AuditOptions> {
   readonly records?: readonly DurableRecord[];
   /** Those of the archive's file of leaves; none without it. */
   readonly leavesOf?: Told | undefined;
+  /** Where the archive has a snapshot. */
+  readonly snapshotAt?: number;
+  readonly change?: (entry: EntryContent) => EntryContent;
 }
 
-async function auditFrom({ records = told.records, leavesOf, ...options }: Given): Promise<AuditReport> {
+async function auditFrom({
+  records = told.records,
+  leavesOf,
+  snapshotAt,
+  change,
+  ...options
+}: Given): Promise<AuditReport> {
   const written = await writeArchive(test, 0, records);
   if (leavesOf !== undefined) {
-    const leaves = leavesOf.contents.map((entry) =>
-      logLeaf(context.crypto, entry.hashChainDigest, entry.repliesRoot),
-    );
-    await replaceFile(written.files, `${written.directory}/leaves`, concatBytes(...leaves));
+    await writeLeaves(written, test, leavesOf);
   }
+  if (snapshotAt !== undefined) await writeSnapshot(written, test, told, snapshotAt, change);
   return auditFiles(test, [written], { from: head, ...options });
 }
 
@@ -146,4 +159,50 @@ it('a head beyond the end is said to be', async () => {
   expect(codesOf(report)).toEqual([['NOT_REACHED', undefined]]);
   expect(report.archives[0]!.findings[0]!.text).toContain('ends before batch 20');
   expect(outcomeOf(report)).toBe('damaged');
+});
+
+it('from a certified snapshot below the head results are computed again, and false ones are found', async () => {
+  const state = { leavesOf: told, snapshotAt: 4 };
+  const clean = await auditFrom(state);
+  expect(clean.archives[0]).toMatchObject({
+    notExecuted: undefined,
+    executed: 14,
+    entries: 8,
+    checkpoints: 2,
+    operations: 16,
+    logRoot: told.contents.at(-1)!.logRoot,
+    findings: [],
+  });
+  expect(describeReport(context.cluster, clean).join('\n')).toContain('executed    batches 7 to 14');
+  const wrong = await auditFrom({ ...state, records: tampered(9, 'executed') });
+  expect(codesOf(wrong)).toEqual([['WRONG_RESULT', 9]]);
+  // At the checkpoint itself nothing below is needed.
+  const atCheckpoint = headOfReplicas(test, told.contents[7]!, [0, 2, 3]);
+  const exact = await auditFrom({ from: atCheckpoint, leavesOf: told, snapshotAt: 8 });
+  expect(exact.archives[0]).toMatchObject({ from: 8, executed: 14, findings: [] });
+});
+
+it('a state that nothing proves is not used, and the report says why', async () => {
+  const whyNot = async (given: Given): Promise<unknown> => {
+    const { archives } = await auditFrom(given);
+    expect(archives[0]).toMatchObject({ executed: 0, committed: 14, findings: [] });
+    return archives[0]!.notExecuted;
+  };
+  const state = { leavesOf: told, snapshotAt: 4 };
+  expect(await whyNot({ snapshotAt: 4 })).toBe('the file of leaves does not lead to the head');
+  expect(await whyNot({ leavesOf: told })).toContain('no snapshot at or below the head');
+  expect(await whyNot({ ...state, snapshotAt: 8 })).toContain('no snapshot at or below the head');
+  expect(await whyNot({ ...state, service: undefined })).toBe('nothing was to be executed');
+  const uncertified = told.records.filter(
+    (each) => each.type !== 'stable' || each.certificate.sequenceNumber !== 4,
+  );
+  expect(await whyNot({ ...state, records: uncertified })).toContain('no stable checkpoint');
+  const other = new Uint8Array(32);
+  expect(await whyNot({ ...state, change: (entry) => ({ ...entry, logRoot: other }) })).toContain(
+    'certifies',
+  );
+  expect(await whyNot({ ...state, change: (entry) => ({ ...entry, repliesRoot: other }) })).toContain(
+    'window',
+  );
+  expect(await whyNot({ ...state, records: tampered(5, 'body') })).toContain('does not lead to the head');
 });

@@ -10,14 +10,23 @@ import {
   auditArchives,
   openArchive,
 } from '../../src/auditor/index.ts';
+import { encode } from '../../src/codec/index.ts';
 import { memoryLeafStore } from '../../src/crypto/leaf-store.ts';
 import { signerFromSeed, sodiumCrypto } from '../../src/crypto/sodium-native.ts';
 import { formatRecord } from '../../src/node/format-replica.ts';
+import { snapshotMetaSchema } from '../../src/node/snapshot-meta.ts';
 import { makeCluster } from '../../src/protocol/genesis.ts';
 import { extendHashChain } from '../../src/protocol/hash-chain.ts';
-import { createLedger, executeBatch, snapshotLedger } from '../../src/protocol/ledger.ts';
+import {
+  createLedger,
+  executeBatch,
+  type LedgerSnapshot,
+  snapshotLedger,
+  windowChunks,
+} from '../../src/protocol/ledger.ts';
 import { type Batch, batchDigest } from '../../src/protocol/messages/batch.ts';
 import type { EntryContent } from '../../src/protocol/messages/entry.ts';
+import { logLeaf } from '../../src/protocol/messages/reply.ts';
 import type { SessionNumber } from '../../src/protocol/messages/request.ts';
 import {
   type DurableRecord,
@@ -26,10 +35,13 @@ import {
   recordSequenceNumber,
 } from '../../src/protocol/records.ts';
 import { encodeKvOperation, kv, kvService } from '../../src/services/kv/index.ts';
+import type { Chunk } from '../../src/services/service.ts';
 import { formatDataDirectory } from '../../src/storage/data-directory.ts';
-import type { FileLayer } from '../../src/storage/file-layer.ts';
+import { type FileLayer, replaceFile } from '../../src/storage/file-layer.ts';
 import { openLog } from '../../src/storage/log.ts';
 import { createMemoryFiles, type MemoryFiles } from '../../src/storage/memory-files.ts';
+import { openSnapshots } from '../../src/storage/snapshots.ts';
+import { concatBytes } from '../../src/types/bytes.ts';
 import {
   batchOf,
   checkpointCertificate,
@@ -66,6 +78,13 @@ export function realCluster(name: string): TestCluster {
 export interface Told {
   readonly records: readonly DurableRecord[];
   readonly contents: readonly EntryContent[];
+  /** Of the checkpoints. */
+  readonly snapshots: readonly Taken[];
+}
+
+interface Taken {
+  readonly snapshot: LedgerSnapshot;
+  readonly windowChunks: readonly Chunk[];
 }
 
 export interface Story {
@@ -90,6 +109,7 @@ export function tell(story: Story): Told {
   const ledger = createLedger(context, kvService(context.crypto.hash), memoryLeafStore());
   const records: DurableRecord[] = [];
   const contents: EntryContent[] = [];
+  const snapshots: Taken[] = [];
   const session: SessionNumber = { sequenceNumber: 1, index: 0 };
   for (let s = 1; s <= length; s++) {
     const batch =
@@ -120,7 +140,9 @@ export function tell(story: Story): Told {
     );
     contents.push(entry);
     if (s % K !== 0) continue;
-    const { stateDigest, summary } = snapshotLedger(ledger);
+    const snapshot = snapshotLedger(ledger);
+    snapshots.push({ snapshot, windowChunks: windowChunks(ledger) });
+    const { stateDigest, summary } = snapshot;
     const { sequenceNumber, hashChainDigest, logRoot } = entry;
     const content = { sequenceNumber, hashChainDigest, logRoot, stateDigest };
     records.push(
@@ -128,7 +150,7 @@ export function tell(story: Story): Told {
       { type: 'stable', certificate: checkpointCertificate(test, content, [...voters]), summary },
     );
   }
-  return { records, contents };
+  return { records, contents, snapshots };
 }
 
 /** The first batch opens a session, each other puts something in it. */
@@ -183,6 +205,39 @@ export async function writeDirectory(
     });
   }
   await log.close();
+}
+
+/** The file of leaves, as the replica that executed this history has it. */
+export async function writeLeaves(
+  { files, directory }: Written,
+  test: TestCluster,
+  { contents }: Told,
+): Promise<void> {
+  const leaves = contents.map((entry) =>
+    logLeaf(test.context.crypto, entry.hashChainDigest, entry.repliesRoot),
+  );
+  await replaceFile(files, `${directory}/leaves`, concatBytes(...leaves));
+}
+
+/** The snapshot at s; `change` may alter its description. */
+export async function writeSnapshot(
+  { files, directory }: Written,
+  test: TestCluster,
+  { snapshots }: Told,
+  s: number,
+  change: (entry: EntryContent) => EntryContent = (entry) => entry,
+): Promise<void> {
+  const { snapshot, windowChunks } = snapshots[s / K - 1]!;
+  const store = await openSnapshots(files, `${directory}/snapshots`, (bytes) =>
+    test.context.crypto.hash(bytes),
+  );
+  const { summary, chunks } = snapshot;
+  const meta = encode(snapshotMetaSchema, {
+    entry: change(snapshot.entry),
+    summary,
+    windowChunks: windowChunks.length,
+  });
+  await store.writeSnapshot({ sequenceNumber: s, meta, chunks: [...chunks, ...windowChunks] });
 }
 
 export async function auditFiles(
