@@ -9,10 +9,11 @@ import { type Genesis, makeCluster } from '../protocol/genesis.ts';
 import type { Head } from '../protocol/messages/entry.ts';
 import type { ServiceFactory } from '../services/service.ts';
 import type { Archive, ArchiveItem } from './archive.ts';
-import { type Audit, auditItem, createAudit, endAudit } from './audit.ts';
+import { type Audit, createAudit } from './audit.ts';
 import { beginAt } from './begin-at.ts';
 import { comparePair, comparisonOf, pairsOf } from './compare.ts';
 import { holdHead, meetHead } from './heads.ts';
+import { auditItem, endAudit } from './records.ts';
 import type { AuditReport } from './report.ts';
 import { createStatements, forgetStatements, type Statements } from './statements.ts';
 

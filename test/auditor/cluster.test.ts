@@ -3,7 +3,11 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { sodiumCrypto } from '../../src/crypto/sodium-native.ts';
 import { writeGenesisFile } from '../../src/node/index.ts';
+import { formatHead } from '../../src/protocol/accountability/index.ts';
+import { makeCluster } from '../../src/protocol/genesis.ts';
+import { encodeKvOperation, kv } from '../../src/services/kv/index.ts';
 import { nodeFiles } from '../../src/storage/node-files.ts';
 import { bft2f } from '../cli/support.ts';
 import {
@@ -14,7 +18,7 @@ import {
   type TestCluster,
   temporaryDirectory,
 } from '../node/support.ts';
-import { signHeader } from '../protocol/support.ts';
+import { headOfReplicas, signHeader } from '../protocol/support.ts';
 import { realCluster, tell, writeDirectory } from './support.ts';
 
 afterEach(cleanUp);
@@ -98,6 +102,10 @@ test('a replica that took the state over says which batches it never saw', async
   await cluster.start(3);
   await client.put('after', '1');
   await executedEverywhere(cluster);
+  const outcome = await client.submit(encodeKvOperation(kv.put('head', '1')));
+  if (outcome.type !== 'accepted') throw new Error(outcome.type);
+  await client.put('above the head', '1');
+  await executedEverywhere(cluster);
   for (let i = 0; i < 4; i++) await cluster.stop(i);
 
   const run = await auditOf(cluster, join(cluster.directory, '3'));
@@ -107,6 +115,21 @@ test('a replica that took the state over says which batches it never saw', async
   expect(gap.to).toBeGreaterThan(gap.after);
   expect(archives[0].committed).toBeGreaterThanOrEqual(gap.to);
   expect(archives[0].executed).toBe(gap.after);
+
+  // From a head above the gap, the state comes from the snapshot that the replica took over or one of its own.
+  const { head } = outcome.receipt;
+  const context = { cluster: makeCluster(cluster.genesis, sodiumCrypto), crypto: sodiumCrypto };
+  await writeFile(join(cluster.directory, 'kept.head'), formatHead(context, head));
+  const from = await auditOf(
+    cluster,
+    join(cluster.directory, '3'),
+    '--from',
+    join(cluster.directory, 'kept.head'),
+  );
+  const [later] = JSON.parse(from.out).archives;
+  expect(later).toMatchObject({ from: head.sequenceNumber, gaps: [], findings: [] });
+  expect(later.committed).toBeGreaterThan(head.sequenceNumber);
+  expect([from.code, later.notExecuted, later.executed]).toEqual([0, undefined, later.committed]);
 });
 
 test('the command names damage and guilt in words, writes the evidence, and ends with a code of its own for each', async () => {
@@ -128,6 +151,23 @@ test('the command names damage and guilt in words, writes the evidence, and ends
   const bytes = await readFile(`${at('damaged')}/log/main-0000000001.log`);
   bytes[100]! ^= 1;
   await writeFile(`${at('damaged')}/log/main-0000000001.log`, bytes);
+
+  const { context } = four;
+  await writeFile(at('fourth.head'), formatHead(context, headOfReplicas(four, ours.contents[3]!, [0, 2, 3])));
+  const later = await audit(at('a'), '--from', at('fourth.head'));
+  expect([later.code, later.err]).toEqual([0, '']);
+  expect(later.out).toContain('begun       at the head of batch 4');
+  expect(later.out).toContain('batches 5 to 6 are certified');
+  const fromJson = JSON.parse((await audit(at('a'), '--from', at('fourth.head'), '--json')).out);
+  expect(fromJson.archives[0]).toMatchObject({ from: 4, committed: 6, executed: 0 });
+  expect(fromJson.archives[0].notExecuted).toContain('leaves');
+  await writeFile(
+    at('foreign.head'),
+    formatHead(context, headOfReplicas(four, theirs.contents[4]!, [1, 2, 3])),
+  );
+  const foreign = await audit(at('a'), '--from', at('foreign.head'));
+  expect(foreign.code).toBe(13);
+  expect(foreign.out).toContain('the commit certificate is of another history than the head');
 
   const clean = await audit(at('a'));
   expect([clean.code, clean.err]).toEqual([0, '']);

@@ -2,7 +2,8 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { auditItem, createAudit } from '../../src/auditor/audit.ts';
+import { createAudit } from '../../src/auditor/audit.ts';
+import { auditItem } from '../../src/auditor/records.ts';
 import { createStatements } from '../../src/auditor/statements.ts';
 import type { DurableRecord } from '../../src/protocol/records.ts';
 import { kvService } from '../../src/services/kv/index.ts';
