@@ -17,6 +17,11 @@ import { auditItem, endAudit } from './records.ts';
 import type { AuditReport } from './report.ts';
 import { createStatements, forgetStatements, type Statements } from './statements.ts';
 
+/** What a program needs beside the genesis (`readGenesisFile` of bft2f/node) to audit with a service of its own. */
+export { sodiumCrypto } from '../crypto/sodium-native.ts';
+export { verifyHead } from '../protocol/accountability/index.ts';
+export { makeCluster } from '../protocol/genesis.ts';
+export { nodeFiles } from '../storage/node-files.ts';
 export { type Archive, openArchive } from './archive.ts';
 export { type AuditReport, describeReport, findingText, type Outcome, outcomeOf } from './report.ts';
 

@@ -5,6 +5,8 @@ import { type AuditOptions, type AuditReport, describeReport, outcomeOf } from '
 import { encodeEvidence, verifyEvidence } from '../../src/protocol/accountability/index.ts';
 import type { EntryContent } from '../../src/protocol/messages/entry.ts';
 import { type DurableRecord, recordSequenceNumber } from '../../src/protocol/records.ts';
+import { kvService } from '../../src/services/kv/index.ts';
+import { SEGMENT_HEADER_BYTES } from '../../src/storage/record-frame.ts';
 import { headOfReplicas } from '../protocol/support.ts';
 import {
   auditFiles,
@@ -104,6 +106,20 @@ it('what was changed below the head is ignored, what was changed above it is fou
   }
 });
 
+it('where nothing is executed L still has to grow by what each entry says', async () => {
+  const report = await auditFrom({ records: tampered(14, 'executed'), leavesOf: told });
+  expect(codesOf(report)).toEqual([['WRONG_RESULT', 14]]);
+});
+
+it('bytes below the head that are no record any more are passed over', async () => {
+  const written = await writeArchive(test, 0, told.records);
+  const file = await written.files.open(`${written.directory}/log/main-0000000001.log`, 'write');
+  await file.write(SEGMENT_HEADER_BYTES, new Uint8Array(8).fill(0xff));
+  await file.close();
+  expect(codesOf(await auditFiles(test, [written])).length).toBeGreaterThan(0);
+  expect(codesOf(await auditFiles(test, [written], { from: head }))).toEqual([]);
+});
+
 it('an archive that begins above the head has a gap, and one whose gap lies below it has none', async () => {
   const above = (s: number) => told.records.filter((record) => highestOf(record) > s);
   const whole = await auditFrom({ records: above(FROM) });
@@ -193,6 +209,9 @@ it('a state that nothing proves is not used, and the report says why', async () 
   expect(await whyNot({ leavesOf: told })).toContain('no snapshot at or below the head');
   expect(await whyNot({ ...state, snapshotAt: 8 })).toContain('no snapshot at or below the head');
   expect(await whyNot({ ...state, service: undefined })).toBe('nothing was to be executed');
+  const kvStore = kvService(context.crypto.hash);
+  const otherService = () => Object.assign(kvStore(), { apply: () => new Uint8Array(1) });
+  expect(await whyNot({ ...state, service: otherService })).toContain('does not lead to the head');
   const uncertified = told.records.filter(
     (each) => each.type !== 'stable' || each.certificate.sequenceNumber !== 4,
   );
